@@ -16,7 +16,8 @@ APART = VAR_DIR="$(VAR_DIR)/$(1)" $(PY) -m huigou.supervisor with-servers
 CHECKS = VAR_DIR="$(VAR_DIR)/lint"
 KEY = "$$($(PY) -c 'import secrets; print(secrets.token_hex(32))')"
 DEPLOYED = $(CHECKS) DATABASE_URL=postgres://web:x@db/huigou REDIS_URL=redis://redis/0 SECRET_KEY=$(KEY) \
-  FIELD_KEY=$(KEY) SIGNING_KEY=$(KEY) ALLOWED_HOSTS=huigou.example SMS_BACKEND=http
+  FIELD_KEY=$(KEY) SIGNING_KEY=$(KEY) ALLOWED_HOSTS=huigou.example \
+  SITE_URL=https://huigou.example SMS_BACKEND=http
 
 .PHONY: run stop install test coverage lint format bench rehearse shots
 .DEFAULT_GOAL := run

@@ -187,7 +187,7 @@ class Platform:
     def _greet(self, demo: str, seconds: float) -> None:
         rows = (("消费者", "/m/"), ("商家", "/shop/"), ("管理后台", "/admin/"), ("公示", "/public/"))
         say(f"\n惠购平台已就绪（{seconds:.1f} 秒）")
-        for name, path in (*rows, ("接口文档", "/api/schema/")):
+        for name, path in (*rows, ("接口文档", "/api/docs/")):
             # One Chinese character takes two columns of the terminal.
             say(f"  {name}{' ' * (10 - 2 * len(name))}{self.site}{path}")
         if demo.strip():
