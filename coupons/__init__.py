@@ -1,0 +1,1 @@
+"""Where a coupon is born and lapses."""

@@ -1,0 +1,284 @@
+"""Draws that arrive together, in one transaction.
+
+Each draw takes the next ticket of its deck and gets that card: oversell is impossible by construction. The deck's row
+is locked in one statement; the clock, the switches and who already drew are read in *later* statements, because a
+statement's snapshot is older than its wait for a lock. Everything is committed once, and no card leaves the process
+before that. The unique constraints stand behind it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from coupons import fairness
+from coupons.drawing.facts import DeckFacts, facts_of, pseudonym
+from coupons.drawing.writing import Row, write_rows
+from coupons.errors import (
+    ALREADY_WON,
+    BAD_TURN,
+    EXCLUDED,
+    KEY_REUSED,
+    NOT_BOUND,
+    PLACE_NEEDED,
+    ROUND_NOT_OPEN,
+    ROUND_OVER,
+    ROUND_PAUSED,
+    TURNS_USED,
+)
+from huigou import clock
+from huigou.errors import FROZEN, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One person's wish to turn the wheel. ``turn`` counts from 1; a retry names the same turn or request key."""
+
+    deck_id: int
+    consumer_id: int
+    session_version: int | None = None
+    turn: int | None = None
+    request_key: uuid.UUID | None = None
+    channel: str = "self"
+    station_id: int | None = None
+    actor_kind: str = "consumer"
+    actor_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The server's answer: ticket and card. ``face_fen`` 0 is a blank; ``repeated`` when it was given before."""
+
+    draw_id: int
+    deck_id: int
+    ticket: int
+    face_fen: int
+    turn: int
+    drawn_at: dt.datetime
+    entry_hash: bytes
+    threshold_fen: int
+    expires_at: dt.datetime
+    repeated: bool = False
+
+
+@dataclass(slots=True)
+class _Person:
+    """What the first look, without a lock, says of one asker."""
+
+    phone_key: bytes
+    session_version: int
+    is_bound: bool
+    place: str
+    is_excluded: bool
+
+
+@dataclass(slots=True)
+class _Switches:
+    """What can stop a deck from one moment to the next."""
+
+    now: dt.datetime
+    is_frozen: bool
+    paused: str | None
+
+
+Result = Answer | Refusal
+
+_PEOPLE = """
+SELECT c.id, c.phone_key, c.session_version, c.unbound_at IS NULL, c.place,
+       EXISTS (SELECT 1 FROM coupons_exclusion x WHERE x.phone_key = c.phone_key AND x.removed_at IS NULL)
+  FROM coupons_consumer c WHERE c.id = ANY(%s)
+"""
+_LOCK = "SELECT id, next_ticket, head FROM coupons_deck WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_SWITCHES = """
+SELECT d.id, huigou_now(),
+       g.closed_at IS NOT NULL OR EXISTS (
+           SELECT 1 FROM coupons_freeze f WHERE f.campaign_id = r.campaign_id AND f.released_at IS NULL),
+       CASE WHEN r.paused_at IS NOT NULL THEN r.pause_notice WHEN c.paused_at IS NOT NULL THEN c.pause_notice END
+  FROM coupons_deck d JOIN coupons_round r ON r.id = d.round_id JOIN coupons_category c ON c.id = d.category_id
+  JOIN coupons_campaign g ON g.id = r.campaign_id
+ WHERE d.id = ANY(%s)
+"""
+_DRAWN = """
+SELECT id, deck_id, ticket, face_fen, turn, drawn_at, entry_hash, pseudonym, request_key
+  FROM coupons_draw WHERE deck_id = ANY(%s) AND pseudonym = ANY(%s)
+"""
+_IDS = "SELECT nextval('coupons_draw_id_seq') FROM generate_series(1, %s)"
+
+
+def write_together(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:
+    """Answer all asks, writing the new draws in one transaction; results stand in the order of the asks.
+
+    ``conn`` is in autocommit and not inside a transaction. A refusal is one ask's own. Should a constraint fire
+    (two processes, one person whose pseudonym met under another binding), the asks are retried one by one.
+    """
+    try:
+        return _attempt(conn, asks)
+    except psycopg.errors.UniqueViolation as lost:
+        conn.rollback()
+        if len(asks) == 1:
+            return [_lost(conn, asks[0], lost)]
+    return [result for ask in asks for result in write_together(conn, [ask])]
+
+
+def _lost(conn: psycopg.Connection, ask: Ask, lost: psycopg.errors.UniqueViolation) -> Result:
+    if lost.diag.constraint_name == "draw_request_once":
+        return KEY_REUSED()
+    # The other transaction has committed by now: its draw is the answer.
+    result = _attempt(conn, [ask])[0]
+    return result
+
+
+def _attempt(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:
+    results: list[Result | None] = [None] * len(asks)
+    facts = {deck_id: facts_of(deck_id) for deck_id in {ask.deck_id for ask in asks}}
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        people = _people(cursor, asks)
+        names = [
+            pseudonym(facts[ask.deck_id], people[ask.consumer_id].phone_key) if ask.consumer_id in people else b""
+            for ask in asks
+        ]
+        wanting = []
+        for index, ask in enumerate(asks):
+            person = people.get(ask.consumer_id)
+            if person is None or not person.is_bound or ask.session_version not in (None, person.session_version):
+                results[index] = NOT_BOUND()
+            else:
+                wanting.append(index)
+        # A deck that is out is out for good: whoever comes now is answered without a lock.
+        still = [i for i in wanting if not facts[asks[i].deck_id].sold_out]
+        gone = [i for i in wanting if facts[asks[i].deck_id].sold_out]
+        if gone:
+            _decide(cursor, gone, asks, names, facts, people, results, lock=False)
+        if still:
+            _decide(cursor, still, asks, names, facts, people, results, lock=True)
+    return [result for result in results if result is not None]
+
+
+def _people(cursor: psycopg.Cursor, asks: Sequence[Ask]) -> dict[int, _Person]:
+    cursor.execute(_PEOPLE, [list({ask.consumer_id for ask in asks})])
+    return {row[0]: _Person(*row[1:]) for row in cursor.fetchall()}
+
+
+def _decide(
+    cursor: psycopg.Cursor,
+    indexes: Sequence[int],
+    asks: Sequence[Ask],
+    names: Sequence[bytes],
+    facts: dict[int, DeckFacts],
+    people: dict[int, _Person],
+    results: list[Result | None],
+    *,
+    lock: bool,
+) -> None:
+    decks = sorted({asks[i].deck_id for i in indexes})
+    tickets, heads, switches, drawn, ids = _look(cursor, decks, [names[i] for i in indexes], lock=lock)
+    rows: list[Row] = []
+    for i in indexes:
+        ask, fact = asks[i], facts[asks[i].deck_id]
+        mine = drawn.setdefault((ask.deck_id, names[i]), [])
+        outcome = _verdict(ask, fact, people[ask.consumer_id], switches[ask.deck_id], mine)
+        if outcome is None and (not lock or tickets[ask.deck_id] >= fact.size):
+            fact.sold_out = True
+            outcome = fact.sold_out_refusal()
+        if outcome is None:
+            row = _take(ask, fact, names[i], len(mine) + 1, ids, tickets, heads, switches[ask.deck_id].now)
+            rows.append(row)
+            outcome = _answer(fact, *row.drawn())
+            mine.append((row.draw_id, row.ticket, row.face_fen, row.turn, row.at, row.entry_hash, ask.request_key))
+        results[i] = outcome
+    if lock:
+        try:
+            if rows:
+                write_rows(cursor, rows, tickets, heads)
+            cursor.connection.commit()
+        except BaseException:
+            cursor.connection.rollback()
+            raise
+
+
+def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
+    """Lock the decks (in the order of ids), then in later statements read clock, switches and earlier draws."""
+    conn = cursor.connection
+    if lock:
+        with conn.pipeline():
+            conn.execute("BEGIN")
+            locked = conn.execute(_LOCK, [decks])
+            switched = conn.execute(_SWITCHES, [decks])
+            drawn_rows = conn.execute(_DRAWN, [decks, names])
+            numbered = conn.execute(_IDS, [len(names)])
+    else:
+        with conn.pipeline():
+            switched = conn.execute(_SWITCHES, [decks])
+            drawn_rows = conn.execute(_DRAWN, [decks, names])
+        locked = numbered = None
+    tickets, heads = {}, {}
+    for deck, ticket, head in locked.fetchall() if locked else ():
+        tickets[deck], heads[deck] = ticket, head
+    switches = {row[0]: _Switches(*row[1:]) for row in switched.fetchall()}
+    drawn: dict[tuple[int, bytes], list[tuple]] = {}
+    for draw_id, deck, ticket, face, turn, at, entry, name, key in drawn_rows.fetchall():
+        drawn.setdefault((deck, name), []).append((draw_id, ticket, face, turn, at, entry, key))
+    ids = iter([row[0] for row in numbered.fetchall()] if numbered else [])
+    return tickets, heads, switches, drawn, ids
+
+
+def _verdict(ask: Ask, fact: DeckFacts, person: _Person, switch: _Switches, mine: list[tuple]) -> Result | None:
+    """Return an earlier answer or the first refusal that applies, None when a ticket is due. The order is the rule."""
+    # Where a round gives one turn, every request of a person is a repetition of that one.
+    wanted = ask.turn or (1 if fact.turns == 1 else None)
+    for draw_id, ticket, face, turn, at, entry, key in mine:
+        if turn == wanted or (ask.request_key is not None and key == ask.request_key):
+            return _answer(fact, draw_id, ticket, face, turn, at, entry, repeated=True)
+    if switch.now < fact.opens_at:
+        return ROUND_NOT_OPEN(number=fact.round_number, opens=clock.spoken(fact.opens_at))
+    if switch.now >= fact.closes_at:
+        return ROUND_OVER(number=fact.round_number, closes=clock.spoken(fact.closes_at, end=True))
+    if switch.is_frozen:
+        return FROZEN(what="抽奖")
+    if switch.paused is not None:
+        return ROUND_PAUSED(notice=switch.paused)
+    if person.is_excluded and fact.exclusion_policy == "refuse":
+        return EXCLUDED()
+    if not _placed(fact.place_policy, person.place):
+        return PLACE_NEEDED(county=fact.county)
+    if any(face for _, _, face, *_ in mine):
+        return ALREADY_WON()
+    if len(mine) >= fact.turns:
+        return TURNS_USED()
+    if ask.turn is not None and ask.turn != len(mine) + 1:
+        return BAD_TURN()
+    return None
+
+
+def _placed(policy: str, place: str) -> bool:
+    allowed = {"off": None, "required": ("inside", "vouched"), "declared": ("inside", "vouched", "declared")}[policy]
+    return allowed is None or place in allowed
+
+
+def _take(ask, fact, name, turn, ids, tickets, heads, now) -> Row:  # type: ignore[no-untyped-def]
+    ticket = tickets[ask.deck_id]
+    face = fact.cards.card(ticket)
+    at_us = fairness.microseconds(now)
+    entry = fairness.link(heads[ask.deck_id], fact.label, ticket, face, at_us, name, turn)
+    tickets[ask.deck_id], heads[ask.deck_id] = ticket + 1, entry
+    return Row(next(ids), ask, fact, ticket, face, turn, now, name, entry)
+
+
+def _answer(fact, draw_id, ticket, face, turn, at, entry, *, repeated=False) -> Answer:  # type: ignore[no-untyped-def]
+    return Answer(
+        draw_id=draw_id,
+        deck_id=fact.deck_id,
+        ticket=ticket,
+        face_fen=face,
+        turn=turn,
+        drawn_at=at,
+        entry_hash=bytes(entry),
+        threshold_fen=face * fact.multiplier,
+        expires_at=fact.closes_at,
+        repeated=repeated,
+    )

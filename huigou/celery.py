@@ -1,0 +1,24 @@
+"""Celery and its timetable. The clock decides; these sweeps only make durable what it decided."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "huigou.settings")
+os.environ.setdefault("HUIGOU_SERVING", "true")
+
+app = Celery("huigou")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    # At the two instants the plan names, and every minute besides: a late or doubled sweep changes nothing.
+    "sweep-at-opening": {"task": "coupons.sweep", "schedule": crontab(hour="9", minute="0")},
+    "sweep-at-midnight": {"task": "coupons.sweep", "schedule": crontab(hour="0", minute="0")},
+    "sweep-every-minute": {"task": "coupons.sweep", "schedule": 60.0},
+    "publish-heads": {"task": "coupons.publish_heads", "schedule": 5.0},
+    "send-outbox": {"task": "coupons.send_outbox", "schedule": 5.0},
+    "check-books-nightly": {"task": "reports.check_books", "schedule": crontab(hour="1", minute="30")},
+    "check-new-entries": {"task": "reports.check_new", "schedule": 60.0},
+}

@@ -1,0 +1,43 @@
+"""Every way in which a merchant's deed can be refused."""
+
+from huigou.errors import Reason
+
+CLERK_NOT_BOUND = Reason("clerk_not_bound", 401, "请到适用商家出示", "如您是店员，请先用工信局发放的验证码绑定")
+BINDING_CODE_WRONG = Reason("binding_code_wrong", 400, "商家验证码不正确、已使用或已失效", "请核对或向县工信局重新申领")
+CLERK_ALREADY_BOUND = Reason("clerk_already_bound", 409, "该手机号已绑定此店面", "请直接使用")
+LETTER_NEEDED = Reason("letter_needed", 409, "{merchant}尚未提交信用承诺书", "请先登记承诺书，再发放验证码")
+COLLECTIVE_NEEDS_SITES = Reason("collective_needs_sites", 409, "{merchant}为集体名录", "请先逐个登记其站点（店面）")
+NOT_OWNER = Reason("not_owner", 403, "只有店主可以解绑店员", "请联系店主或县工信局")
+NO_CLERK = Reason("no_clerk", 404, "没有这名店员", "请刷新页面查看")
+
+# Scanning, in the order of checks that tests/merchants/test_refusals.py pins
+CODE_UNREADABLE = Reason("code_unreadable", 400, "没有识别到消费券二维码", "请对准顾客手机上的二维码，或输入 8 位数字码")
+CODE_STALE = Reason("code_stale", 409, "二维码已失效", "请让顾客刷新页面，出示最新的二维码（截图无效）")
+SHORT_CODE_TRIES = Reason("short_code_tries", 429, "数字码输错次数过多", "请 10 分钟后再试，或改用扫码")
+PAPER_DIGITS = Reason("paper_digits", 400, "纸质券须核对持券人手机尾号", "请输入持券人手机号后四位")
+COUPON_USED = Reason("coupon_used", 409, "该券已于{when}在{where}使用", "请勿再抵扣；如有疑问请顾客查看“我的消费券”")
+COUPON_PENDING_ELSEWHERE = Reason(
+    "coupon_pending_elsewhere", 409, "该券已发送给{where}", "请让顾客出示另一张券，或由该店撤回"
+)
+COUPON_EXPIRED = Reason("coupon_expired", 409, "该券已于{when}到期", "请按原价收款；顾客可参加下一轮抽奖")
+WRONG_MERCHANT = Reason("wrong_merchant", 409, "这是{category}消费券，本店不能使用", "请顾客到{category}类适用商家使用")
+MERCHANT_NOT_ACTIVE = Reason("merchant_not_active", 403, "本店当前{state}", "请联系县工信局了解情况")
+SCANS_PAUSED = Reason("scans_paused", 503, "核销暂停：{notice}", "请留意公告，恢复后再扫码")
+ONE_AT_A_TIME = Reason("one_at_a_time", 409, "该顾客有一张券正待{where}录入", "每笔交易仅限一张，请先完成或撤回那一张")
+SECOND_COUPON = Reason(
+    "second_coupon", 409, "该顾客 {minutes} 分钟内已在本店用过券", "如确为另一笔消费，请勾选“另一笔消费”并填写不同的小票号"
+)
+SAME_RECEIPT = Reason("same_receipt", 409, "小票号与上一笔相同", "每笔交易仅限一张券；另一笔消费请填写另一张小票号")
+OWN_COUPON = Reason("own_coupon", 403, "店员不能核销本人的消费券", "请由其他店员核销")
+
+# Entering
+NO_REDEMPTION = Reason("no_redemption", 404, "没有这条待录入记录", "请在“核销记录”中查看")
+ENTRY_LATE = Reason("entry_late", 409, "录入时限已于{until}过去", "该券视为商家放弃补贴；如有异议请联系县工信局")
+UNDER_THRESHOLD = Reason("under_threshold", 409, "消费未达到{threshold}元，还差{missing}元", "达到门槛后再录入，或撤回此券")
+AMOUNT_BAD = Reason("amount_bad", 400, "消费金额不正确", "请填写顾客本次消费的总金额（元），最多两位小数")
+KIND_NEEDED = Reason("kind_needed", 400, "请填写{label}", "请选择或填写{label}后提交")
+KIND_BAD = Reason("kind_bad", 400, "{label}不正确", "请从给出的选项中选择，数字请填 1 至 9999")
+PAYMENT_NEEDED = Reason("payment_needed", 400, "请选择付款方式", "本品类不得使用现金结算，请选择实际付款方式")
+ALREADY_ENTERED = Reason("already_entered", 409, "该券已录入，内容不同", "如需更正请联系县工信局")
+NOT_REVERSIBLE = Reason("not_reversible", 409, "只有已使用且未退回的券可以退回", "请核对该券的使用情况")
+TEXT_TOO_LONG = Reason("text_too_long", 400, "{what}过长", "请控制在 {limit} 个字以内")

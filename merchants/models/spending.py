@@ -1,0 +1,155 @@
+"""A coupon spent at an outlet, and every attempt to spend one."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from coupons.models import Consumer, Coupon
+from huigou.tables import append_only
+from merchants.models.firms import Clerk, Merchant, Outlet
+
+
+class RedemptionQuerySet(models.QuerySet["Redemption"]):
+    def pending(self) -> RedemptionQuerySet:
+        return self.filter(state=Redemption.State.PENDING)
+
+    def finished(self) -> RedemptionQuerySet:
+        return self.filter(state=Redemption.State.USED)
+
+    def counted(self) -> RedemptionQuerySet:
+        """What stands on 优惠券使用: entered and not reversed."""
+        return self.filter(state=Redemption.State.USED)
+
+    def overdue(self, now: dt.datetime) -> RedemptionQuerySet:
+        return self.filter(state=Redemption.State.PENDING, entry_until__lte=now)
+
+
+class Redemption(models.Model):
+    """A coupon at an outlet (核销): scanned (已发送商家), then completed with amount and kind (已使用)."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "已发送商家"
+        USED = "used", "已使用"
+        RECALLED = "recalled", "已撤回"
+        REVERSED = "reversed", "已退回"
+        FORFEITED = "forfeited", "未录入（视为放弃）"
+
+    class Payment(models.TextChoices):
+        UNASKED = "", "未要求"
+        CARD = "card", "银行卡"
+        WECHAT = "wechat", "微信支付"
+        ALIPAY = "alipay", "支付宝"
+        TRANSFER = "transfer", "转账"
+
+    coupon = models.ForeignKey(Coupon, models.PROTECT, verbose_name="消费券", related_name="redemptions")
+    consumer = models.ForeignKey(Consumer, models.PROTECT, verbose_name="买家", related_name="redemptions")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, verbose_name="商家", related_name="redemptions")
+    outlet = models.ForeignKey(Outlet, models.PROTECT, verbose_name="店面", related_name="redemptions")
+    clerk = models.ForeignKey(Clerk, models.PROTECT, verbose_name="员工", related_name="redemptions")
+    # Facts of the coupon at the scan, so that the checks below stand on one row.
+    category = models.ForeignKey("coupons.Category", models.PROTECT, verbose_name="品类", related_name="+")
+    face_fen = models.BigIntegerField("金额（券面额，分）")
+    threshold_fen = models.BigIntegerField("使用门槛（分）")
+    state = models.CharField("使用情况", max_length=10, choices=State.choices, default=State.PENDING)
+    scanned_at = models.DateTimeField("扫码时间")
+    entry_until = models.DateTimeField("录入截止")
+    amount_fen = models.BigIntegerField("消费金额（分）", null=True)
+    kind = models.CharField("消费种类", max_length=50, blank=True)
+    note = models.CharField("备注", max_length=200, blank=True)
+    receipt_no = models.CharField("小票号", max_length=50, blank=True)
+    payment = models.CharField("付款方式", max_length=10, choices=Payment.choices, blank=True, default="")
+    completed_at = models.DateTimeField("确认时间", null=True)
+    ended_at = models.DateTimeField("结束时间", null=True)
+    is_second = models.BooleanField("同店再用", default=False)
+    scan_key = models.UUIDField("扫码请求号", null=True)
+    entry_key = models.UUIDField("录入请求号", null=True)
+
+    objects = RedemptionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "核销"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["coupon"],
+                condition=Q(state__in=["pending", "used", "forfeited"]),
+                name="redemption_once",
+                violation_error_message="该消费券已被扫码或使用",
+            ),
+            models.UniqueConstraint(
+                fields=["consumer"],
+                condition=Q(state="pending"),
+                name="redemption_one_pending",
+                violation_error_message="该顾客另有一张券待录入",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_fen=None) | Q(amount_fen__gte=F("threshold_fen")),
+                name="redemption_threshold",
+                violation_error_message="消费金额未达到使用门槛",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="used") | (Q(amount_fen__isnull=False, completed_at__isnull=False) & ~Q(kind="")),
+                name="redemption_used_is_entered",
+                violation_error_message="已使用的券须有消费金额、消费种类和确认时间",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="pending", completed_at=None) | ~Q(state="pending"),
+                name="redemption_pending_is_open",
+                violation_error_message="待录入的券不得有确认时间",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["outlet", "completed_at"], name="redemption_outlet_day"),
+            models.Index(fields=["merchant", "completed_at"], name="redemption_merchant_day"),
+            models.Index(fields=["completed_at", "id"], condition=Q(state="used"), name="redemption_completed"),
+            models.Index(fields=["entry_until"], condition=Q(state="pending"), name="redemption_due"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="redemption_way_of_life",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                func="""
+                    IF TG_OP = 'DELETE' THEN
+                        RAISE EXCEPTION 'a redemption is never deleted'
+                            USING CONSTRAINT = 'redemption_way_of_life';
+                    END IF;
+                    IF (NEW.coupon_id, NEW.consumer_id, NEW.merchant_id, NEW.outlet_id, NEW.clerk_id, NEW.face_fen,
+                        NEW.threshold_fen, NEW.scanned_at) IS DISTINCT FROM
+                       (OLD.coupon_id, OLD.consumer_id, OLD.merchant_id, OLD.outlet_id, OLD.clerk_id, OLD.face_fen,
+                        OLD.threshold_fen, OLD.scanned_at)
+                       OR (OLD.state <> 'pending' AND (NEW.amount_fen IS DISTINCT FROM OLD.amount_fen
+                           OR NEW.completed_at IS DISTINCT FROM OLD.completed_at OR NEW.kind <> OLD.kind))
+                       OR (NEW.state <> OLD.state AND (OLD.state || '>' || NEW.state) NOT IN
+                           ('pending>used', 'pending>recalled', 'pending>forfeited', 'used>reversed')) THEN
+                        RAISE EXCEPTION 'redemption % cannot go from % to %', OLD.id, OLD.state, NEW.state
+                            USING CONSTRAINT = 'redemption_way_of_life';
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"核销 {self.pk}"
+
+
+class Attempt(models.Model):
+    """Every attempt to scan or enter a coupon, refused ones too. Append-only; the trail for risk and complaints."""
+
+    verb = models.CharField("动作", max_length=10)
+    clerk = models.ForeignKey(Clerk, models.PROTECT, null=True, verbose_name="员工")
+    coupon = models.ForeignKey(Coupon, models.PROTECT, null=True, verbose_name="消费券", db_index=False)
+    outcome = models.CharField("结果", max_length=40)  # "ok" or the refusal's code
+    at = models.DateTimeField("时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "核销尝试"
+        indexes = [models.Index(fields=["clerk", "at"], name="attempt_clerk")]
+        triggers = append_only("attempt")
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.outcome}"

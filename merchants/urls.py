@@ -1,0 +1,3 @@
+"""Addresses of merchants."""
+
+urlpatterns: list = []

@@ -1,0 +1,1 @@
+"""Where coupons are counted and shops are paid."""

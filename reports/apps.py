@@ -1,0 +1,8 @@
+"""Where coupons are counted and shops are paid."""
+
+from django.apps import AppConfig
+
+
+class ReportsConfig(AppConfig):
+    name = "reports"
+    verbose_name = "统计与结算"
