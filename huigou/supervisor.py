@@ -63,6 +63,8 @@ class Platform:
         # Web, worker and beat never learn the owner's address.
         self.serving_env = {**self.env, "HUIGOU_SERVING": "true"}
         self.serving_env.pop("DATABASE_OWNER_URL", None)
+        # Celery's advice against root is for a deployment (see deploy/), and reads like an alarm here.
+        self.serving_env.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser")
         self.keeper = Keeper(self._children())
 
     @property
@@ -139,13 +141,17 @@ class Platform:
         )
 
     def _children(self) -> list[Child]:
-        celery = [str(BIN / "celery"), "-A", "huigou"]
+        celery = [str(BIN / "celery"), "--quiet", "-A", "huigou"]
         web = [
             *(str(BIN / "granian"), "--interface", "wsgi", "huigou.wsgi:application", "--no-ws"),
             *("--host", self.host, "--port", str(self.port), "--respawn-failed-workers"),
             *("--workers", os.environ.get("WEB_WORKERS", "2")),
             # A draw waits in its thread for the shared transaction; each thread may hold a database connection.
             *("--blocking-threads", os.environ.get("WEB_THREADS", "32"), "--backlog", "4096"),
+            *(
+                "--log-level",
+                "error",
+            ),  # it warns that 32 threads are many for two cores; they wait, they do not compute
         ]
         worker = [*celery, "worker", "--loglevel", "WARNING", "--concurrency", "2"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
