@@ -17,6 +17,7 @@ app.conf.beat_schedule = {
     "sweep-at-opening": {"task": "coupons.sweep", "schedule": crontab(hour="9", minute="0")},
     "sweep-at-midnight": {"task": "coupons.sweep", "schedule": crontab(hour="0", minute="0")},
     "sweep-every-minute": {"task": "coupons.sweep", "schedule": 60.0},
+    "forfeit-overdue": {"task": "merchants.sweep", "schedule": 60.0},
     "publish-heads": {"task": "coupons.publish_heads", "schedule": 5.0},
     "send-outbox": {"task": "coupons.send_outbox", "schedule": 5.0},
     "check-books-nightly": {"task": "reports.check_books", "schedule": crontab(hour="1", minute="30")},

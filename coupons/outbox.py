@@ -1,0 +1,114 @@
+"""Messages to people go out after the commit, by number of their row; a queue never carries a phone number."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+
+from django.conf import settings
+from django.db import transaction
+
+from coupons.models import Consumer, OutboxMessage
+from huigou import clock, sms
+from huigou.fields import seal, unseal
+
+log = logging.getLogger(__name__)
+PURPOSE = "outbox"
+TRIES = 5
+CODE_MINUTES = 5
+
+
+def put_sms_code(phone: str, code: str, now: dt.datetime) -> OutboxMessage:
+    """Queue a code to a phone; called inside the transaction that made the code."""
+    message = OutboxMessage.objects.create(
+        kind=OutboxMessage.Kind.SMS_CODE,
+        sealed_to=seal(phone.encode(), PURPOSE),
+        sealed_body=seal(json.dumps({"code": code}).encode(), PURPOSE),
+        next_try_at=now,
+        created_at=now,
+    )
+    transaction.on_commit(lambda: _send_soon(message.pk))
+    return message
+
+
+def put_about(
+    kind: str, consumer: Consumer, body: dict[str, str], about_key: str, now: dt.datetime
+) -> OutboxMessage | None:
+    """Queue a WeChat subscribe message about something, once per ``about_key``; None without an openid."""
+    if not consumer.openid:
+        return None
+    message, made = OutboxMessage.objects.get_or_create(
+        about_key=about_key,
+        defaults={
+            "kind": kind,
+            "consumer": consumer,
+            "sealed_body": seal(json.dumps(body).encode(), PURPOSE),
+            "next_try_at": now,
+            "created_at": now,
+        },
+    )
+    return message if made else None
+
+
+def _send_soon(message_id: int) -> None:
+    from coupons.tasks import send_message  # noqa: PLC0415 (tasks call the verbs)
+
+    try:
+        send_message.delay(message_id=message_id)
+    except Exception:  # a broker that is down must not lose the code: the next sweep of the outbox sends it
+        log.warning("outbox message %d waits for the next sweep", message_id)
+
+
+def due(limit: int = 200) -> list[int]:
+    """Return the numbers of messages that wait and are due."""
+    waiting = OutboxMessage.objects.filter(state=OutboxMessage.State.WAITING, next_try_at__lte=clock.now())
+    return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def send(message_id: int) -> bool:
+    """Send one waiting message; True when it went out. Two senders at once send it once."""
+    with transaction.atomic():
+        message = (
+            OutboxMessage.objects.select_for_update(skip_locked=True)
+            .filter(pk=message_id, state=OutboxMessage.State.WAITING)
+            .first()
+        )
+        if message is None:
+            return False
+        now = clock.now()
+        # Claimed for a minute: should this process die, another tries again.
+        message.tries += 1
+        message.next_try_at = now + dt.timedelta(minutes=1)
+        message.save(update_fields=["tries", "next_try_at"])
+    try:
+        _deliver(message)
+    except (sms.SmsError, OSError, ValueError) as failed:
+        final = message.tries >= TRIES
+        message.state = OutboxMessage.State.FAILED if final else OutboxMessage.State.WAITING
+        message.error = type(failed).__name__
+        message.next_try_at = clock.now() + dt.timedelta(seconds=15 * 2**message.tries)
+        if final:
+            message.sealed_to = message.sealed_body = None
+        message.save()
+        return False
+    message.state, message.sent_at, message.error = OutboxMessage.State.SENT, clock.now(), ""
+    message.sealed_to = message.sealed_body = None
+    message.save()
+    return True
+
+
+def _deliver(message: OutboxMessage) -> None:
+    body = json.loads(unseal(message.sealed_body, PURPOSE)) if message.sealed_body else {}
+    if message.kind == OutboxMessage.Kind.SMS_CODE:
+        if message.sealed_to is None:
+            raise ValueError("no recipient")
+        phone = unseal(message.sealed_to, PURPOSE).decode()
+        # The row's number goes along, so that a gateway can drop a doubled one.
+        text = sms.verification(phone, body["code"], CODE_MINUTES, reference=str(message.pk))
+        sms.get_backend().send(text, clock.now())
+        return
+    if settings.WECHAT_APP_ID and message.consumer and message.consumer.openid:
+        from huigou import wechat  # noqa: PLC0415 (only where an app id is set)
+
+        wechat.send_subscribe_message(message.consumer.openid, message.kind, body)

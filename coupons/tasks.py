@@ -1,0 +1,33 @@
+"""Celery's thin side of coupons: fetch, call, return."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from coupons import lifecycle, outbox, publishing
+
+
+@shared_task(name="coupons.sweep")
+def sweep() -> dict[str, int]:
+    """Book what is due, deal what may be dealt, reveal what is over. Idempotent; late or doubled runs change nothing."""
+    done = lifecycle.sweep()
+    publishing.reveal_due()
+    return done
+
+
+@shared_task(name="coupons.publish_heads")
+def publish_heads() -> int:
+    """Sign and publish the heads of logs that have grown."""
+    return publishing.publish_heads()
+
+
+@shared_task(name="coupons.send_message")
+def send_message(*, message_id: int) -> bool:
+    """Send one message of the outbox."""
+    return outbox.send(message_id)
+
+
+@shared_task(name="coupons.send_outbox")
+def send_outbox() -> int:
+    """Send what still waits: retries, and what was queued while the broker was down."""
+    return sum(outbox.send(message_id) for message_id in outbox.due())

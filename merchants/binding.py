@@ -1,0 +1,155 @@
+"""Clerks bind by a one-time code that the bureau hands out against a signed letter of commitment (附件3, 第四步)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.http import HttpRequest
+
+from coupons import consumers
+from coupons.ledger import constraint_of
+from coupons.models import Exclusion
+from huigou import clock, tokens
+from huigou.fields import keyed_hash
+from huigou.models import Staff
+from huigou.tokens import Token
+from merchants import errors
+from merchants.models import BindingCode, Clerk, Outlet
+
+COOKIE = "hg_s"
+# Without 0/O, 1/I/L: read aloud over a counter. 12 characters of 31 are about 59 bits.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_LENGTH = 12
+CODE_LIFE = dt.timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class ClerkBinding:
+    """What a clerk enters to bind."""
+
+    code: str
+    name: str
+    phone: str
+    sms_code: str
+    openid: str = ""
+    wechat_name: str = ""
+
+
+def plain_code(code: str) -> str:
+    """Return a one-time code as it is hashed: upper case, without dashes and spaces."""
+    return "".join(ch for ch in code.upper() if ch in ALPHABET)
+
+
+def issue_code(outlet: Outlet, staff: Staff, *, is_owner: bool = False) -> str:
+    """Issue a one-time code for an outlet and return it; shown once, kept hashed, sealed for printing until used.
+
+    Raises LETTER_NEEDED without a commitment letter, COLLECTIVE_NEEDS_SITES for a collective's own line.
+    """
+    merchant = outlet.merchant
+    if merchant.is_collective and outlet.name == merchant.name:
+        raise errors.COLLECTIVE_NEEDS_SITES(merchant=merchant.name)
+    if not merchant.letters.exists():
+        raise errors.LETTER_NEEDED(merchant=merchant.name)
+    code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
+    now = clock.now()
+    BindingCode.objects.create(
+        outlet=outlet,
+        code_hash=keyed_hash("binding", code),
+        code=code,
+        is_owner=is_owner,
+        issued_by=staff,
+        issued_at=now,
+        expires_at=now + CODE_LIFE,
+    )
+    return "-".join(code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
+
+
+def outlet_of(code: str) -> Outlet:
+    """Return the outlet that a good code binds to; raises BINDING_CODE_WRONG."""
+    row = BindingCode.objects.select_related("outlet__merchant").filter(code_hash=_hash(code)).first()
+    if row is None or row.used_at or row.revoked_at or clock.now() >= row.expires_at:
+        raise errors.BINDING_CODE_WRONG()
+    return row.outlet
+
+
+def _hash(code: str) -> bytes:
+    return keyed_hash("binding", plain_code(code))
+
+
+def bind(binding: ClerkBinding) -> Clerk:
+    """Bind a clerk: the one-time code names the outlet, the SMS code proves the phone. The code is used up.
+
+    The clerk's number goes on the exclusion list. Raises BINDING_CODE_WRONG, BAD_NAME, BAD_CODE, CLERK_ALREADY_BOUND.
+    """
+    name = consumers.checked_name(binding.name)
+    outlet_of(binding.code)
+    consumers.use_code(binding.phone, "clerk", binding.sms_code)
+    with transaction.atomic():
+        row = BindingCode.objects.select_for_update().filter(code_hash=_hash(binding.code)).first()
+        now = clock.now()
+        if row is None or row.used_at or row.revoked_at or now >= row.expires_at:
+            raise errors.BINDING_CODE_WRONG()
+        person = consumers.person_for(name, binding.phone, now)
+        try:
+            with transaction.atomic():
+                clerk = Clerk.objects.create(
+                    person=person,
+                    outlet_id=row.outlet_id,
+                    code=row,
+                    openid=binding.openid,
+                    wechat_name=binding.wechat_name[:200],
+                    is_owner=row.is_owner,
+                    bound_at=now,
+                )
+        except IntegrityError as lost:
+            if constraint_of(lost) == "clerk_bound_once":
+                raise errors.CLERK_ALREADY_BOUND() from lost
+            raise
+        row.used_at, row.code = now, None
+        row.save(update_fields=["used_at", "code"])
+        consumers.exclude(binding.phone, Exclusion.Source.MERCHANT, "店员绑定")
+    return clerk
+
+
+def cookie_of(clerk: Clerk) -> str:
+    """Return the value of the cookie that names this binding."""
+    return tokens.write(Token("s", clerk.pk, clerk.session_version))
+
+
+def current(request: HttpRequest) -> Clerk | None:
+    """Return the clerk of a request, None when nobody is bound on this phone; one query."""
+    token = tokens.read("s", request.COOKIES.get(COOKIE))
+    if token is None:
+        return None
+    rows = Clerk.objects.bound().select_related("person", "outlet__merchant__campaign")
+    return rows.filter(pk=token.id, session_version=token.version).first()
+
+
+def required(request: HttpRequest) -> Clerk:
+    """Return the clerk of a request; raises CLERK_NOT_BOUND."""
+    clerk = current(request)
+    if clerk is None:
+        raise errors.CLERK_NOT_BOUND()
+    return clerk
+
+
+def outlets_of(clerk: Clerk) -> list[Clerk]:
+    """Return all bindings of this clerk's person: one person may work in several places of a chain."""
+    rows = Clerk.objects.bound().filter(person_id=clerk.person_id).select_related("outlet__merchant")
+    return list(rows.order_by("bound_at"))
+
+
+def unbind(clerk_id: int, *, by_owner: Clerk | None = None) -> None:
+    """End a clerk's binding, by the owner of the same firm or by the bureau. Raises NOT_OWNER, NO_CLERK."""
+    clerk = Clerk.objects.bound().select_related("outlet").filter(pk=clerk_id).first()
+    if clerk is None:
+        raise errors.NO_CLERK()
+    if by_owner is not None and (not by_owner.is_owner or by_owner.outlet.merchant_id != clerk.outlet.merchant_id):
+        raise errors.NOT_OWNER()
+    Clerk.objects.filter(pk=clerk_id, unbound_at=None).update(
+        unbound_at=clock.now(), session_version=F("session_version") + 1, openid=""
+    )
