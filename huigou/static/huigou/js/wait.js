@@ -1,0 +1,18 @@
+// 排队: the place is kept by the server; this page only reads it, and goes on when it is called.
+import { $, call, insist, pause } from "./core.js";
+
+const page = $("[data-wait]");
+async function wait() {
+  for (;;) {
+    const answer = await insist(
+      () => call(page.dataset.wait),
+      () => { $("[data-wait-says]").textContent = "网络不稳，您的位置仍然保留。"; },
+    );
+    if (answer.admitted) { location.replace(answer.url); return; }
+    $("[data-position]").textContent = answer.position.toLocaleString("zh-CN");
+    $("[data-wait-says]").textContent = answer.message;
+    document.title = `排队第 ${answer.position} 位`;
+    await pause(Math.max(1000, answer.poll_ms || 3000) * (0.9 + Math.random() * 0.2));
+  }
+}
+wait();
