@@ -134,7 +134,7 @@ class Platform:
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
             preexec_fn=die_with_parent,
@@ -226,12 +226,12 @@ class Platform:
 def _finish(name: str, process: subprocess.Popen[str]) -> str:
     """Wait for a management command and return what it printed; raises StartError with it when it failed."""
     try:
-        output, _ = process.communicate()
+        output, errors = process.communicate()
     except Stopped:
         process.kill()
         raise
     if process.returncode != 0:
-        raise StartError(f"manage.py {name} 失败：\n{output}")
+        raise StartError(f"manage.py {name} 失败：\n{output}{errors}")
     return output
 
 
