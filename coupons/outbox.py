@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from coupons.models import Consumer, OutboxMessage
-from huigou import clock, sms
+from huigou import clock, sms, wechat
 from huigou.fields import seal, unseal
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,10 @@ def send(message_id: int) -> bool:
         message.save(update_fields=["tries", "next_try_at"])
     try:
         _deliver(message)
-    except (sms.SmsError, OSError, ValueError) as failed:
-        final = message.tries >= TRIES
+    except (sms.SmsError, wechat.WechatError, ValueError) as failed:
+        # What may have been received is not sent again: two codes confuse a person, and the limit counts both.
+        doubtful = getattr(failed, "maybe_sent", False) or getattr(failed, "maybe_done", False)
+        final = message.tries >= TRIES or doubtful or not getattr(failed, "retryable", False)
         message.state = OutboxMessage.State.FAILED if final else OutboxMessage.State.WAITING
         message.error = type(failed).__name__
         message.next_try_at = clock.now() + dt.timedelta(seconds=15 * 2**message.tries)
@@ -108,7 +110,6 @@ def _deliver(message: OutboxMessage) -> None:
         text = sms.verification(phone, body["code"], CODE_MINUTES, reference=str(message.pk))
         sms.get_backend().send(text, clock.now())
         return
-    if settings.WECHAT_APP_ID and message.consumer and message.consumer.openid:
-        from huigou import wechat  # noqa: PLC0415 (only where an app id is set)
-
-        wechat.send_subscribe_message(message.consumer.openid, message.kind, body)
+    template = settings.WECHAT_TEMPLATES.get(message.kind)
+    if wechat.is_configured() and template and message.consumer and message.consumer.openid:
+        wechat.send_subscribe(message.consumer.openid, template, body, page="/m/coupons")

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 
 from coupons import fairness, seeds
 from coupons.drawing.facts import contents_from
@@ -33,11 +33,13 @@ def heads_file() -> Path:
 
 
 def publish_heads() -> int:
-    """Sign the head of each log that has grown since its last published head; return how many."""
+    """Sign the head of each log that is new or has grown since its last published one; return how many.
+
+    A deck's first head is that of its empty log, signed before the opening: it fixes what was sealed.
+    """
     grown = (
         Deck.objects.annotate(published=Max("heads__tickets"))
-        .filter(next_ticket__gt=0, round__campaign__closed_at=None)
-        .exclude(published=F("next_ticket"))
+        .filter(Q(published=None) | Q(published__lt=F("next_ticket")), round__campaign__closed_at=None)
         .order_by("pk")
     )
     return sum(_publish(deck.pk) for deck in grown)

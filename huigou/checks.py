@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 from django.db import connections
 
+from huigou import sms, wechat
 from huigou.tables import APPEND_ONLY
 
 POSTGRES_OLDEST, POSTGRES_NEWEST = 15, 18
@@ -23,6 +24,8 @@ def site_is_public(app_configs: Any, **kwargs: Any) -> list[Any]:
         )
     if settings.DEMO:
         found.append(Warning("DEMO 已打开：验证码会显示在页面上", hint="正式运行请设 DEMO=false", id="huigou.W001"))
+    named = ((sms.problems(), "huigou.E006"), (wechat.problems() if wechat.is_configured() else [], "huigou.E007"))
+    found += [Error(text, id=code) for texts, code in named for text in texts]
     return found
 
 

@@ -297,6 +297,8 @@ WECHAT_APP_ID = env.str("WECHAT_APP_ID", default="")
 WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")
 WECHAT_API_BASE = env.str("WECHAT_API_BASE", default="https://api.weixin.qq.com")
 WECHAT_OPEN_BASE = env.str("WECHAT_OPEN_BASE", default="https://open.weixin.qq.com")
+# kind of message: the subscribe template's id, from WECHAT_TEMPLATE_WON, _EXPIRING, _USED
+WECHAT_TEMPLATES = {kind: env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="") for kind in ("won", "expiring", "used")}
 WECHAT_TIMEOUT_S = positive("WECHAT_TIMEOUT_S", 5)
 
 DRAW_BATCH_MAX = positive("DRAW_BATCH_MAX", 256)  # draws that may share one transaction

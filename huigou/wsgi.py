@@ -1,4 +1,4 @@
-"""The web's entry point."""
+"""The web's entry point: Django, with the draw's path answered ahead of it in the same process."""
 
 import os
 
@@ -7,4 +7,8 @@ os.environ.setdefault("HUIGOU_SERVING", "true")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+
+from coupons.rush import wrap  # noqa: E402 (needs the app registry)
+
+application = wrap(django_application)

@@ -19,6 +19,7 @@ from .document import (
     registrants_line,
     round_file,
 )
+from .ed25519 import KEY_BYTES
 from .encoding import (
     LOTTERY,
     WHEEL,
@@ -52,6 +53,7 @@ from .verification import ERROR, NOTE, Finding, is_green, verify
 __all__ = [
     "DRAW",
     "ERROR",
+    "KEY_BYTES",
     "LOTTERY",
     "NOBODY",
     "NOTE",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+KEY_BYTES = 32
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
@@ -88,7 +89,7 @@ def _base_table() -> list[list[Point]]:
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Say whether the signature of 64 bytes over the message is the key's; False for malformed input."""
-    if len(public_key) != 32 or len(signature) != 64:
+    if len(public_key) != KEY_BYTES or len(signature) != 64:
         return False
     key, s = _key_table(public_key), int.from_bytes(signature[32:], "little")
     if key is None or s >= ORDER:
