@@ -28,6 +28,7 @@ BIN = Path(sys.executable).parent
 READY_TIMEOUT_S = 60
 STOP_PATIENCE_S = 15  # a worker finishes the task it has in hand
 WATCH_EVERY_S = 3
+FAILURE_LINES = 20  # of a failed command's output: its last call and the message
 WEB_DEATHS_MAX = 3  # before the first ready answer; after that it is restarted for ever
 
 
@@ -207,6 +208,8 @@ class Platform:
             while time.monotonic() < until:
                 self.keeper.pump(0.5)
                 self.keeper.tend()
+            if not (self.postgres or self.redis):
+                continue
             found = embedded.status(self.var_dir)
             down = [n for n, ours in (("postgres", self.postgres), ("redis", self.redis)) if ours and not found[n]]
             if down:
@@ -231,7 +234,8 @@ def _finish(name: str, process: subprocess.Popen[str]) -> str:
         process.kill()
         raise
     if process.returncode != 0:
-        raise StartError(f"manage.py {name} 失败：\n{output}{errors}")
+        last = "\n".join((output + errors).splitlines()[-FAILURE_LINES:])
+        raise StartError(f"manage.py {name} 失败：\n{last}")
     return output
 
 
