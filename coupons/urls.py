@@ -1,3 +1,27 @@
-"""Addresses of coupons."""
+"""Addresses of coupons: consumers' pages and what their scripts call."""
 
-urlpatterns: list = []
+from django.urls import path
+
+from coupons.api.codes import Challenge, SmsCodes
+from coupons.api.coupons import CouponState
+from coupons.api.draws import CreateDraw
+from coupons.api.home import HomeState
+from coupons.views import bind, coupons, draw, home, notices, privacy, rules
+
+urlpatterns = [
+    path("m/", home.home, name="m-home"),
+    path("m/bind", bind.bind, name="m-bind"),
+    path("m/place", bind.place, name="m-place"),
+    path("m/draw/<slug:category>", draw.draw, name="m-draw"),
+    path("m/coupons", coupons.coupons, name="m-coupons"),
+    path("m/coupons/<int:coupon_id>", coupons.coupon, name="m-coupon"),
+    path("m/notices", notices.notices, name="m-notices"),
+    path("m/notices/<int:notice_id>", notices.notice, name="m-notice"),
+    path("m/rules", rules.rules, name="m-rules"),
+    path("m/privacy", privacy.privacy, name="m-privacy"),
+    path("api/v1/home", HomeState.as_view(), name="api-home"),
+    path("api/v1/challenge", Challenge.as_view(), name="api-challenge"),
+    path("api/v1/sms-codes", SmsCodes.as_view(), name="api-sms-codes"),
+    path("api/v1/draws", CreateDraw.as_view(), name="api-draws"),
+    path("api/v1/coupons/<int:coupon_id>/live", CouponState.as_view(), name="api-coupon-live"),
+]

@@ -41,3 +41,8 @@ PAYMENT_NEEDED = Reason("payment_needed", 400, "请选择付款方式", "本品�
 ALREADY_ENTERED = Reason("already_entered", 409, "该券已录入，内容不同", "如需更正请联系县工信局")
 NOT_REVERSIBLE = Reason("not_reversible", 409, "只有已使用且未退回的券可以退回", "请核对该券的使用情况")
 TEXT_TOO_LONG = Reason("text_too_long", 400, "{what}过长", "请控制在 {limit} 个字以内")
+
+# Complaints
+NO_MERCHANT = Reason("no_merchant", 404, "没有这家商家", "请从名单中选择商家")
+COMPLAINT_EMPTY = Reason("complaint_empty", 400, "请写明发生了什么", "请填写时间、金额和经过")
+COMPLAINTS_MANY = Reason("complaints_many", 429, "今天提交的次数已满", "请明天再提交，或拨打市场监管热线 12315")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import models
+from django.db.models import Q
 
 from coupons.models.people import Consumer
 from coupons.models.plan import Campaign
@@ -39,17 +42,24 @@ class OutboxMessage(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["about_key"],
-                condition=~models.Q(about_key=""),
+                condition=~Q(about_key=""),
                 name="outbox_about_once",
                 violation_error_message="该消息已经生成",
             ),
         ]
         indexes = [
-            models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="outbox_waiting"),
+            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="outbox_waiting"),
         ]
 
     def __str__(self) -> str:
         return f"消息 {self.pk}"
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def shown(self, campaign: Campaign, now: dt.datetime) -> NoticeQuerySet:
+        """What the consumers' pages show at an instant, newest first."""
+        begun = self.filter(campaign=campaign, shown_from__lte=now)
+        return begun.filter(Q(shown_until=None) | Q(shown_until__gt=now)).order_by("-shown_from")
 
 
 class Notice(models.Model):
@@ -60,6 +70,8 @@ class Notice(models.Model):
     body = models.TextField("内容")
     shown_from = models.DateTimeField("开始展示")
     shown_until = models.DateTimeField("结束展示", null=True, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "公告"

@@ -29,7 +29,7 @@ async function coolDown(seconds) {
   send.textContent = "重新获取";
   send.disabled = false;
 }
-send.addEventListener("click", async () => {
+if (send) send.addEventListener("click", async () => {
   const digits = phone.value.replace(/\D/g, "").replace(/^86(?=1\d{10}$)/, "");
   if (!/^1[3-9]\d{9}$/.test(digits)) {
     sendSays.textContent = "请先填写 11 位手机号";

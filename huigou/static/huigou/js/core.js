@@ -30,19 +30,11 @@ export class Refused extends Error {
 }
 export class NoConnection extends Error {}
 
-function csrfToken() {
-  const field = $("[name=csrfmiddlewaretoken]");
-  if (field) return field.value;
-  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
-  return cookie ? cookie[1] : "";
-}
-
 // A refusal is an answer (Refused). A dead line, a timeout, or a gateway's page instead of our JSON is not: the deed may
 // have been done, so the caller asks again with the same key and never says that it failed.
-export async function call(path, { method = "GET", body, key, timeoutMs = 8000 } = {}) {
-  const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
-  if (key) headers["Idempotency-Key"] = key;
+export async function call(path, { method = "GET", body, timeoutMs = 8000 } = {}) {
+  // The header is what another site's form cannot send; with it and a SameSite cookie no token is needed.
+  const headers = { Accept: "application/json", "X-Requested-With": "huigou" };
   if (body && !(body instanceof FormData)) {
     headers["Content-Type"] = "application/json";
     body = JSON.stringify(body);
@@ -61,7 +53,8 @@ export async function call(path, { method = "GET", body, key, timeoutMs = 8000 }
   }
   if (data && data.now) setClock(data.now, sentAt);
   if (answer.ok) return data;
-  if (answer.status >= 500 && !(data && data.code)) throw new NoConnection();
+  // A server that is busy with this very request (draw_busy) or down says nothing about the deed either.
+  if (answer.status >= 500 && (!(data && data.code) || data.code === "draw_busy")) throw new NoConnection();
   throw new Refused(answer.status, data || {});
 }
 
@@ -84,7 +77,10 @@ export async function insist(ask, onWait = () => {}) {
 // crypto.randomUUID needs https; a key must also be had on a county hall's plain http test machine.
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 // Storage can be forbidden (private mode); then memory serves until the page goes.

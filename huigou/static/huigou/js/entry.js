@@ -86,7 +86,7 @@ form.addEventListener("submit", async (event) => {
   const body = { amount: plain(amount.value), kind: values.kind, note: values.note || "", receipt_no: values.receipt_no || "", payment: values.payment || "" };
   try {
     const answer = await insist(
-      () => call(`/api/v1/redemptions/${page.id}/complete`, { method: "POST", key: draft.key, body }),
+      () => call(`/api/v1/redemptions/${page.id}/complete`, { method: "POST", body: { ...body, key: draft.key } }),
       () => {
         submit.textContent = "正在确认…";
         says.hidden = false;

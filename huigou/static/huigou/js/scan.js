@@ -19,7 +19,7 @@ async function send(body) {
   const key = newKey();
   try {
     const answer = await insist(
-      () => call("/api/v1/scans", { method: "POST", key, body }),
+      () => call("/api/v1/scans", { method: "POST", body: { ...body, key } }),
       (n) => { if (n === 2) showRefusal("network", "网络不通，正在自动重试", "请不要让顾客离开。恢复后会自动继续，同一张券不会重复登记。"); },
     );
     location.assign(answer.url);

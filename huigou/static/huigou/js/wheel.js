@@ -68,11 +68,24 @@ export class Wheel {
     }
   }
 
+  // Stand still on a sector: a result that was given before.
+  show(index) {
+    this.angle = (((-index * this.step) % 360) + 360) % 360;
+    this.rotor.style.transform = `rotate(${this.angle}deg)`;
+    this.mark(index);
+  }
+
+  mark(index) {
+    this.rotor.children[index * 2].classList.add("sector-on");
+    this.holder.dataset.landed = String(index);
+  }
+
   // Turn until the pointer stands on `index`; resolves when it stands. A tap, Esc or reduced motion ends the turn at once.
   async land(index) {
     const rest = -index * this.step;
     const sway = this.faces.length > 1 ? (Math.random() - 0.5) * this.step * 0.6 : 0;
     const target = rest + sway - 360 * TURNS;
+    for (const lit of this.rotor.querySelectorAll(".sector-on")) lit.classList.remove("sector-on");
     this.holder.classList.add("wheel-turning");
     try {
       if (!calm() && this.rotor.animate) await this.spin(target);
@@ -80,8 +93,7 @@ export class Wheel {
       this.holder.classList.remove("wheel-turning");
       this.angle = ((target % 360) + 360) % 360;
       this.rotor.style.transform = `rotate(${this.angle}deg)`;
-      this.rotor.children[index * 2].classList.add("sector-on");
-      this.holder.dataset.landed = String(index);
+      this.mark(index);
     }
   }
 

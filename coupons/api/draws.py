@@ -1,0 +1,28 @@
+"""The draw for everybody who does not come through the way ahead of Django: the same request, verb and answer."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from coupons import consumers, drawing, rush
+from coupons.api.base import OwnPagesView
+from coupons.api.serializers import DrawAnswer, DrawRequest, RefusalSerializer
+from coupons.drawing.together import Ask
+
+
+class CreateDraw(OwnPagesView):
+    """抽奖"""
+
+    @extend_schema(
+        operation_id="draw",
+        request=DrawRequest,
+        responses={200: DrawAnswer, 400: RefusalSerializer, 401: RefusalSerializer, 409: RefusalSerializer},
+        summary="抽奖：每个品类每轮最多一张",
+    )
+    def post(self, request: Request) -> Response:
+        consumer = consumers.required(request)
+        category, turn, key = rush.read_request(request.body)
+        ask = Ask(rush.open_deck_id(category), consumer.pk, consumer.session_version, turn, key, actor_id=consumer.pk)
+        return Response(rush.as_json(drawing.draw(ask), category))

@@ -1,0 +1,1 @@
+"""Consumers' pages under /m/. They show and hand on; every rule is in a verb module."""

@@ -1,0 +1,1 @@
+"""Merchants' pages under /shop/, and the consumers' pages that need both sides."""
