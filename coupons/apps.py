@@ -6,3 +6,7 @@ from django.apps import AppConfig
 class CouponsConfig(AppConfig):
     name = "coupons"
     verbose_name = "消费券"
+
+    def ready(self) -> None:
+        # The executors of approved changes register themselves.
+        from coupons import funding  # noqa: F401, PLC0415
