@@ -84,6 +84,7 @@ class _Switches:
     now: dt.datetime
     is_frozen: bool
     paused: str | None
+    last_ticket: int | None
 
 
 Result = Answer | Refusal
@@ -98,7 +99,8 @@ _SWITCHES = """
 SELECT d.id, huigou_now(),
        g.closed_at IS NOT NULL OR EXISTS (
            SELECT 1 FROM coupons_freeze f WHERE f.campaign_id = r.campaign_id AND f.released_at IS NULL),
-       CASE WHEN r.paused_at IS NOT NULL THEN r.pause_notice WHEN c.paused_at IS NOT NULL THEN c.pause_notice END
+       CASE WHEN r.paused_at IS NOT NULL THEN r.pause_notice WHEN c.paused_at IS NOT NULL THEN c.pause_notice END,
+       (SELECT max(ticket) FROM coupons_draw w WHERE w.deck_id = d.id)
   FROM coupons_deck d JOIN coupons_round r ON r.id = d.round_id JOIN coupons_category c ON c.id = d.category_id
   JOIN coupons_campaign g ON g.id = r.campaign_id
  WHERE d.id = ANY(%s)
@@ -177,7 +179,7 @@ def _decide(
 ) -> None:
     decks = sorted({asks[i].deck_id for i in indexes})
     tickets, heads, switches, drawn, ids = _look(cursor, decks, [names[i] for i in indexes], lock=lock)
-    rows: list[Row] = []
+    rows = void_rows(cursor.connection, facts, tickets, heads, switches) if lock else []
     for i in indexes:
         ask, fact = asks[i], facts[asks[i].deck_id]
         mine = drawn.setdefault((ask.deck_id, names[i]), [])
@@ -194,7 +196,7 @@ def _decide(
     if lock:
         try:
             if rows:
-                write_rows(cursor, rows, tickets, heads)
+                write_rows(cursor.connection, rows, tickets, heads)
             cursor.connection.commit()
         except BaseException:
             cursor.connection.rollback()
@@ -225,6 +227,17 @@ def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
         drawn.setdefault((deck, name), []).append((draw_id, ticket, face, turn, at, entry, key))
     ids = iter([row[0] for row in numbered.fetchall()] if numbered else [])
     return tickets, heads, switches, drawn, ids
+
+
+def void_lost(conn: psycopg.Connection, deck_id: int) -> int:
+    """List tickets that are out without a draw as void, under the caller's lock on the deck; return how many."""
+    switches = {row[0]: _Switches(*row[1:]) for row in conn.execute(_SWITCHES, [[deck_id]]).fetchall()}
+    [row] = conn.execute("SELECT next_ticket, head FROM coupons_deck WHERE id = %s", [deck_id]).fetchall()
+    tickets, heads = {deck_id: row[0]}, {deck_id: bytes(row[1])}
+    rows = void_rows(conn, {deck_id: facts_of(deck_id)}, tickets, heads, switches)
+    if rows:
+        write_rows(conn, rows, tickets, heads)
+    return len(rows)
 
 
 def _verdict(ask: Ask, fact: DeckFacts, person: _Person, switch: _Switches, mine: list[tuple]) -> Result | None:
@@ -258,6 +271,32 @@ def _verdict(ask: Ask, fact: DeckFacts, person: _Person, switch: _Switches, mine
 def _placed(policy: str, place: str) -> bool:
     allowed = {"off": None, "required": ("inside", "vouched"), "declared": ("inside", "vouched", "declared")}[policy]
     return allowed is None or place in allowed
+
+
+def void_rows(
+    conn: psycopg.Connection,
+    facts: dict[int, DeckFacts],
+    tickets: dict[int, int],
+    heads: dict[int, bytes],
+    switches: dict[int, _Switches],
+) -> list[Row]:
+    """Return a void draw for every ticket that is out without a draw, chained before the next one.
+
+    No code path loses a ticket; somebody with rights over the database could. It is then listed, and its coupon's
+    value goes back to the pool.
+    """
+    rows = []
+    for deck_id, next_ticket in tickets.items():
+        fact, switch = facts[deck_id], switches[deck_id]
+        first = 0 if switch.last_ticket is None else switch.last_ticket + 1
+        at_us = fairness.microseconds(switch.now)
+        for ticket in range(first, next_ticket):
+            face = fact.cards.card(ticket)
+            head = fairness.link(heads[deck_id], fact.label, ticket, face, at_us, fairness.NOBODY, 0, fairness.VOID)
+            heads[deck_id] = head
+            [draw_id] = conn.execute(_IDS, [1]).fetchone() or [0]
+            rows.append(Row(draw_id, None, fact, ticket, face, 0, switch.now, fairness.NOBODY, head, "void"))
+    return rows
 
 
 def _take(ask, fact, name, turn, ids, tickets, heads, now) -> Row:  # type: ignore[no-untyped-def]

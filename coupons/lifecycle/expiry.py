@@ -68,16 +68,21 @@ def book_round(round_id: int, progress: Callable[[int], object] | None = None) -
     while expired := expire_step(round_id):
         if progress:
             progress(expired)
+    from coupons import drawing  # noqa: PLC0415 (a draw may have to book first)
+
     with transaction.atomic():
         round_ = Round.objects.select_for_update(no_key=True).get(pk=round_id)
         # A draw that waits on a deck reads the clock after us and is refused; one that had it is committed and counted.
-        list(Deck.objects.select_for_update(no_key=True).filter(round_id=round_id).order_by("pk").values_list("pk"))
+        decks = Deck.objects.select_for_update(no_key=True).filter(round_id=round_id).order_by("pk")
+        deck_ids = list(decks.values_list("pk", flat=True))
         now = clock.now()
         if round_.booked_at is not None or now < round_.closes_at:
             return False
         freezing.refuse_if_frozen(round_.campaign_id, "到期入账")
         if Coupon.objects.filter(round_id=round_id, state=Coupon.State.HELD).exists():
             return False  # a recall slipped in between; the next sweep takes it
+        for deck_id in deck_ids:
+            drawing.void_lost(connection.connection, deck_id)
         _return_undrawn(round_, now)
         round_.booked_at = now
         round_.save(update_fields=["booked_at"])
@@ -88,7 +93,10 @@ def _return_undrawn(round_: Round, now: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT a.id, a.batch_id, b.face_fen, a.count - ("
-            "   SELECT count(*) FROM coupons_coupon c WHERE c.round_id = a.round_id AND c.batch_id = a.batch_id)"
+            "   SELECT count(*) FROM coupons_coupon c WHERE c.round_id = a.round_id AND c.batch_id = a.batch_id) - ("
+            "   SELECT count(*) FROM coupons_draw w JOIN coupons_deck d ON d.id = w.deck_id"
+            "    WHERE d.round_id = a.round_id AND d.category_id = b.category_id AND w.kind = 'void'"
+            "      AND w.face_fen = b.face_fen)"
             "  FROM coupons_allotment a JOIN coupons_batch b ON b.id = a.batch_id WHERE a.round_id = %s ORDER BY a.id",
             [round_.pk],
         )

@@ -146,12 +146,13 @@ class Draw(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["deck", "pseudonym", "turn"],
+                condition=Q(kind="draw"),
                 name="draw_turn_once",
                 violation_error_message="本轮该品类已抽过",
             ),
             models.UniqueConstraint(
                 fields=["deck", "pseudonym"],
-                condition=Q(face_fen__gt=0),
+                condition=Q(face_fen__gt=0, kind="draw"),
                 name="draw_win_once",
                 violation_error_message="每个品类每轮最多抽取一张",
             ),
