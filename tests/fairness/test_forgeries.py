@@ -9,7 +9,7 @@ import pytest
 from coupons import fairness
 from tests.fairness import forgeries
 from tests.fairness.builder import CAMPAIGN, ENTROPY, PRIVATE_KEY, ROUND_NO, Story, contents, person
-from tests.fairness.verifiers import by_javascript, by_package, by_standalone, need_javascript
+from tests.fairness.verifiers import by_javascript, by_package, by_standalone, need_chromium, need_javascript
 
 WHEEL_ROUND = (forgeries.honest().document(), forgeries.honest().published())
 LOTTERY_ROUND = (forgeries.lottery().document(), forgeries.lottery().published())
@@ -42,9 +42,10 @@ def test_a_forgery_is_named(document, published, forgery):
     assert by_standalone(document, published) == found
 
 
-def test_the_browsers_code_finds_the_same():
+@pytest.mark.parametrize("need", [need_javascript, need_chromium])
+def test_the_browsers_code_finds_the_same(need):
     cases = [(forged(document, forgery), published) for document, published, forgery in ALL]
-    assert by_javascript(cases, need_javascript()) == [by_package(*case) for case in cases]
+    assert by_javascript(cases, need()) == [by_package(*case) for case in cases]
 
 
 def test_a_careful_rewrite_is_seen_only_through_the_published_file():

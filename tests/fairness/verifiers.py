@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -86,17 +86,29 @@ def ask_javascript(tasks: list[dict[str, Any]], runtime: str) -> list[Any]:
     return ask(tasks)
 
 
+def _missing(what: str) -> NoReturn:
+    """Skip the test, or fail it where everything has to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def need_chromium() -> str:
+    """Return "chromium", or leave the test."""
+    if not CHROMIUM:
+        _missing("Chromium is not installed")
+    return "chromium"
+
+
 def runtimes() -> list[str]:
     """Return where JavaScript can run here."""
     return [name for name, path in (("node", NODE), ("chromium", CHROMIUM)) if path]
 
 
 def need_javascript() -> str:
-    """Return the quickest runtime; without any, skip the test, and fail it under CI=true."""
+    """Return the quickest runtime, or leave the test."""
     if not runtimes():
-        if os.environ.get("CI") == "true":
-            pytest.fail("neither node nor chromium is installed")
-        pytest.skip("neither node nor chromium is installed")
+        _missing("neither node nor Chromium is installed")
     return runtimes()[0]
 
 

@@ -5,6 +5,7 @@
   const KEY_FORM = /^[0-9a-f]{64}$/;
   const LEAST_RECEIPT = 8;
   const MOST_ROWS = 50;
+  const SHOWN_DIGITS = 16;
   const find = (id) => document.getElementById(id);
   let shown = null;
 
@@ -115,7 +116,7 @@
             const at = new Date(row[2] / 1000).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai" });
             rows.push([
               cell(deck.category), cell(String(row[0]), "n"), cell((row[1] / 100).toFixed(2), "n"), cell(at),
-              cell(row[6], "hash"),
+              cell(row[6].slice(0, SHOWN_DIGITS) + "…"),
             ]);
           }
         }

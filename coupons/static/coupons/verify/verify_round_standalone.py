@@ -548,6 +548,8 @@ def main():
     parser.add_argument("--key", help="事先公布的签名公钥（64 位十六进制）")
     parser.add_argument("--json", action="store_true", help="最后一行输出 JSON")
     options = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console without Chinese letters must not stop the check
     try:
         with open(options.file, encoding="utf-8") as source:
             doc = json.load(source)
