@@ -45,7 +45,12 @@ def foresee(consumer: Consumer, deck_id: int, draws: list[Draw], now: dt.datetim
         place=consumer.place,
         is_excluded=look["is_excluded"],
     )
-    switch = _Switches(max(now, fact.opens_at), look["is_frozen"] or look["closed_at"] is not None, paused)
+    switch = _Switches(
+        now=max(now, fact.opens_at),
+        is_frozen=look["is_frozen"] or look["closed_at"] is not None,
+        paused=paused,
+        last_ticket=None,
+    )
     mine = [(d.pk, d.ticket, d.face_fen, d.turn, d.drawn_at, bytes(d.entry_hash), None) for d in draws]
     verdict = _verdict(Ask(deck_id, consumer.pk, turn=len(mine) + 1), fact, person, switch, mine)
     if verdict is None and deck.left <= 0:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from coupons import consumers
 from coupons.models import Campaign, Consumer
 from coupons.views.page import nothing_yet, page, put_refusal, safe_next
-from huigou import clock, tokens
+from huigou import clock, geo, tokens
 from huigou.errors import Refusal
 
 DEVICE_COOKIE = "hg_d"
@@ -84,6 +84,7 @@ def _form_page(
         form=form,
         refusal=refusal,
         place_policy=campaign.place_policy,
+        can_locate=campaign.boundary is not None,
         next=safe_next(request, reverse("m-home")),
     )
 
@@ -113,7 +114,7 @@ def keep_place(campaign: Campaign, consumer: Consumer, place: dict[str, Any]) ->
     """Hand a position or a declaration to the verb; return what to say about it. The position is kept nowhere."""
     if place.get("longitude") is not None and place.get("latitude") is not None:
         verdict = consumers.set_place(
-            consumer, campaign, longitude=place["longitude"], latitude=place["latitude"], datum="WGS-84"
+            consumer, campaign, longitude=place["longitude"], latitude=place["latitude"], datum=geo.Datum.WGS84
         )
         if verdict == Consumer.Place.INSIDE:
             return f"，已确认您在{campaign.county}内"
@@ -148,5 +149,6 @@ def place(request: HttpRequest) -> HttpResponse:
         now=clock.now(),
         campaign=campaign,
         place_policy=campaign.place_policy,
+        can_locate=campaign.boundary is not None,
         next=safe_next(request, reverse("m-home")),
     )
