@@ -6,13 +6,15 @@ from coupons.api.codes import Challenge, SmsCodes
 from coupons.api.coupons import CouponState
 from coupons.api.draws import CreateDraw
 from coupons.api.home import HomeState
-from coupons.views import bind, coupons, draw, home, notices, privacy, rules
+from coupons.api.queue import QueuePlace
+from coupons.views import bind, coupons, draw, home, notices, privacy, rules, waiting
 
 urlpatterns = [
     path("m/", home.home, name="m-home"),
     path("m/bind", bind.bind, name="m-bind"),
     path("m/place", bind.place, name="m-place"),
     path("m/draw/<slug:category>", draw.draw, name="m-draw"),
+    path("m/wait", waiting.wait, name="m-wait"),
     path("m/coupons", coupons.coupons, name="m-coupons"),
     path("m/coupons/<int:coupon_id>", coupons.coupon, name="m-coupon"),
     path("m/notices", notices.notices, name="m-notices"),
@@ -22,6 +24,7 @@ urlpatterns = [
     path("api/v1/home", HomeState.as_view(), name="api-home"),
     path("api/v1/challenge", Challenge.as_view(), name="api-challenge"),
     path("api/v1/sms-codes", SmsCodes.as_view(), name="api-sms-codes"),
+    path("api/v1/queue", QueuePlace.as_view(), name="api-queue"),
     path("api/v1/draws", CreateDraw.as_view(), name="api-draws"),
     path("api/v1/coupons/<int:coupon_id>/live", CouponState.as_view(), name="api-coupon-live"),
 ]

@@ -301,6 +301,8 @@ WECHAT_OPEN_BASE = env.str("WECHAT_OPEN_BASE", default="https://open.weixin.qq.c
 WECHAT_TEMPLATES = {kind: env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="") for kind in ("won", "expiring", "used")}
 WECHAT_TIMEOUT_S = positive("WECHAT_TIMEOUT_S", 5)
 
+WAITING_PER_S = positive("WAITING_PER_S", 300)  # people let in to the wheel a second once the burst is used up
+WAITING_BURST = positive("WAITING_BURST", 3_000)  # people let in at once before anybody waits
 DRAW_BATCH_MAX = positive("DRAW_BATCH_MAX", 256)  # draws that may share one transaction
 # Server-side prepared statements on the writer's own connection; 0 turns them off behind a transaction-mode pooler.
 DRAW_PREPARE_THRESHOLD = env.int("DRAW_PREPARE_THRESHOLD", default=5) or None
