@@ -43,6 +43,7 @@ SHARE_WRONG = Reason("share_wrong", 400, "份额与已公布的承诺值不符",
 ROUND_DEALT = Reason("round_dealt", 409, "第{number}轮已备奖，内容已锁定", "请改动尚未备奖的轮次")
 RELEASE_OVER_POOL = Reason("release_over_pool", 409, "{batch}投放 {count} 张超过奖池所余 {left} 张", "请减少投放数量")
 PLAN_FINDINGS = Reason("plan_findings", 409, "方案中有 {count} 个问题尚未认可：{codes}", "请逐项核对并写明认可理由")
+PLAN_FATAL = Reason("plan_fatal", 409, "方案有 {count} 个问题无法认可：{first}", "请更正方案后重新导入")
 PLAN_EXISTS = Reason("plan_exists", 409, "该期活动已经导入", "请在后台修改，或更换期次后导入")
 
 # Four eyes and books

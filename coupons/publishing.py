@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Max, Q
 
-from coupons import fairness, seeds
+from coupons import drawing, fairness, seeds
 from coupons.drawing.facts import contents_from
 from coupons.fairness import signing
 from coupons.models import Deck, Draw, Head, Round
@@ -25,6 +25,14 @@ from huigou import clock
 def signing_key() -> bytes:
     """Return the platform's Ed25519 private key, 32 bytes."""
     return bytes.fromhex(settings.SIGNING_KEY)
+
+
+def publish_commitments(round_: Round) -> None:
+    """Append the commitments of a round's shares to the file outside the database, once they are frozen."""
+    for share in round_.shares.order_by("custodian"):
+        _append(
+            fairness.commitment_line(round_.campaign.code, round_.number, share.custodian, bytes(share.commitment))
+        )
 
 
 def heads_file() -> Path:
@@ -52,6 +60,9 @@ def _publish(deck_id: int) -> bool:
         now = clock.now()
         if Head.objects.filter(deck=deck, tickets=deck.next_ticket).exists():
             return False
+        # A head counts log entries: a ticket that is out without a draw is listed as void before it is signed.
+        if drawing.void_lost(connection.connection, deck.pk):
+            deck.refresh_from_db()
         label = contents_from(deck.contents).deck_id
         signed = signing.sign_head(
             signing_key(), label, deck.next_ticket, bytes(deck.head), fairness.microseconds(now)

@@ -186,6 +186,8 @@ STAFF_TOTP = env.bool("STAFF_TOTP", default=DEPLOYED)
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.5  # hours
 AXES_LOCKOUT_PARAMETERS = ["username"]
+# Offices share one address: locking it would lock a whole bureau, while the account alone stops guessing.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 AXES_LOCKOUT_TEMPLATE = "errors/lockout.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
