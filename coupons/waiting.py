@@ -33,7 +33,7 @@ _STEP = """
 if redis.call('SISMEMBER', KEYS[2], ARGV[4]) == 1 then return {1, 0, ARGV[5]} end
 redis.call('ZADD', KEYS[1], 'NX', ARGV[5], ARGV[4])
 local now, rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
--- Somebody comes back with a place that Redis does not know: it was flushed. Nobody is let in until others are back too.
+-- A place that Redis does not know comes back: it was flushed. Nobody is let in until others are back too.
 local tokens = tonumber(redis.call('HGET', KEYS[3], 'tokens') or ARGV[7])
 local at = tonumber(redis.call('HGET', KEYS[3], 'at') or now)
 if now > at then tokens = math.min(burst, tokens + (now - at) * rate / 1000000); at = now end

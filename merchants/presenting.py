@@ -27,15 +27,15 @@ CLAIM_SALT = "huigou.claim"
 def token_in(photo: BinaryIO) -> str:
     """Return the token in the coupon's QR on a photo; raises CODE_UNREADABLE when there is none."""
     try:
-        image = Image.open(photo)
-        if image.width * image.height > MOST_PIXELS:
+        file = Image.open(photo)
+        if file.width * file.height > MOST_PIXELS:
             raise errors.CODE_UNREADABLE()
-        image.draft("L", (LONGEST_SIDE, LONGEST_SIDE))
-        image = ImageOps.exif_transpose(image).convert("L")
+        file.draft("L", (LONGEST_SIDE, LONGEST_SIDE))
+        image = ImageOps.exif_transpose(file).convert("L")
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as broken:
         raise errors.CODE_UNREADABLE() from broken
-    for found in zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode):
+    for found in zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)):
         if match := TOKEN_IN_LINK.search(found.text):
             return match.group(1)
     raise errors.CODE_UNREADABLE()

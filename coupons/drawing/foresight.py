@@ -33,11 +33,11 @@ def foresee(consumer: Consumer, deck_id: int, draws: list[Draw], now: dt.datetim
         .get()
     )
     deck = Deck.objects.select_related("round", "category").get(pk=deck_id)
-    switches = (
-        deck.round.paused_at and deck.round.pause_notice,
-        deck.category.paused_at and deck.category.pause_notice,
-    )
-    paused = next((notice for notice in switches if notice is not None), None)
+    paused = None
+    if deck.round.paused_at is not None:
+        paused = deck.round.pause_notice
+    elif deck.category.paused_at is not None:
+        paused = deck.category.pause_notice
     person = _Person(
         bytes(consumer.phone_key),
         consumer.session_version,
