@@ -9,4 +9,4 @@ class CouponsConfig(AppConfig):
 
     def ready(self) -> None:
         # The executors of approved changes register themselves.
-        from coupons import funding  # noqa: F401, PLC0415
+        from coupons import funding  # noqa: F401

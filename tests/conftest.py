@@ -139,14 +139,13 @@ def database_environment(db: None) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
+def _nothing_remembered(request: pytest.FixtureRequest) -> None:
     """Start each test that uses the database with empty caches: its rows reuse names and rounds."""
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
         from coupons import drawing
 
         drawing.forget()
         cache.clear()
-    yield
 
 
 # ---- the clock

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.db.models.functions import Cast
 
 from coupons.models.draws import Coupon
 from coupons.models.plan import Campaign
 from huigou.models import Department
 from huigou.tables import append_only
+
+
+THIS_TRANSACTION = Cast(Cast(Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField())
 
 
 class Account(models.TextChoices):
@@ -173,6 +177,9 @@ class Transfer(models.Model):
     actor_id = models.BigIntegerField("经手人", null=True)
     change = models.ForeignKey(ChangeRequest, models.PROTECT, null=True, verbose_name="审批", related_name="transfers")
     at = models.DateTimeField("时间")
+    # The writing transaction's number: what is older than every running transaction can be sealed. Never max(id): ids
+    # commit out of order.
+    xact = models.BigIntegerField("事务号", db_default=THIS_TRANSACTION, editable=False)
 
     class Meta:
         verbose_name = verbose_name_plural = "资金流水"
@@ -196,8 +203,7 @@ class Transfer(models.Model):
                 violation_error_message="消费券流水须有账次",
             ),
             models.CheckConstraint(
-                condition=(Q(code="draw") & Q(step=0))
-                | (~Q(code="draw") & (Q(step=None) | Q(step__gt=0))),
+                condition=(Q(code="draw") & Q(step=0)) | (~Q(code="draw") & (Q(step=None) | Q(step__gt=0))),
                 name="transfer_birth_is_step_zero",
                 violation_error_message="一张券只能生成一次",
             ),
@@ -229,6 +235,9 @@ class Transfer(models.Model):
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="new_rows"),
                 func="""
+                    -- The closing locks the campaign's row: whoever wrote first is waited for, whoever comes later waits
+                    -- here and then reads that it is closed.
+                    PERFORM 1 FROM coupons_campaign WHERE id IN (SELECT campaign_id FROM new_rows) FOR KEY SHARE;
                     IF EXISTS (SELECT 1 FROM coupons_campaign c WHERE c.closed_at IS NOT NULL
                                AND c.id IN (SELECT campaign_id FROM new_rows)) THEN
                         RAISE EXCEPTION 'the books of this campaign are closed' USING CONSTRAINT = 'books_closed';

@@ -1,0 +1,23 @@
+"""What the last green check of the books found, so that the next one sees what was altered since."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from coupons.models import Campaign
+
+
+class Seal(models.Model):
+    """The sums of a campaign's transfers up to a horizon below which no transaction was still running."""
+
+    campaign = models.OneToOneField(Campaign, models.PROTECT, verbose_name="活动", related_name="seal")
+    horizon = models.BigIntegerField("事务界限")  # transfers with a smaller xact are sealed
+    transfers = models.BigIntegerField("流水数")
+    sums = models.JSONField("各账户余额（分）")  # {"kind:key": fen}
+    sealed_at = models.DateTimeField("封存时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "账目封存"
+
+    def __str__(self) -> str:
+        return f"{self.campaign} 封存"
