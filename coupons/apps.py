@@ -9,4 +9,5 @@ class CouponsConfig(AppConfig):
 
     def ready(self) -> None:
         # The executors of approved changes register themselves.
-        from coupons import funding  # noqa: F401
+        from coupons import closing, funding  # noqa: F401
+        from coupons.plan import reallocate  # noqa: F401

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from django.db.models import Sum
 
 from coupons import approval, ledger
-from coupons.errors import ALREADY_LAUNCHED, NOT_FUNDED, OVER_BUDGET, ROUND_DEALT
-from coupons.ledger import TREASURY, Actor, Move, Party
+from coupons.errors import ALREADY_LAUNCHED, BALANCE_SHORT, NOT_FUNDED, OVER_BUDGET, ROUND_DEALT
+from coupons.ledger import CARRIED, TREASURY, Actor, Move, Party
 from coupons.models import Allotment, Batch, Campaign, ChangeRequest, Round, Transfer
 from coupons.models.books import Account, ActorKind
 from huigou import clock
@@ -29,48 +29,75 @@ def funded_fen(campaign_id: int) -> int:
     return rows.aggregate(s=Sum("amount_fen"))["s"] or 0
 
 
+def carried_fen(source_id: int) -> int:
+    """Return what a closed campaign carried over and no other has taken yet, in fen."""
+    taken = Transfer.objects.filter(code=Transfer.Code.FUND, subject_kind="carried", subject_id=source_id)
+    return ledger.balance_fen(source_id, CARRIED) - (taken.aggregate(s=Sum("amount_fen"))["s"] or 0)
+
+
 def propose_fund(
-    campaign: Campaign, *, maker: Staff, reason: str, batches: Mapping[int, int] | None = None
+    campaign: Campaign,
+    *,
+    maker: Staff,
+    reason: str,
+    batches: Mapping[int, int] | None = None,
+    carried_from: Campaign | None = None,
 ) -> ChangeRequest:
-    """Ask for money from the treasury: {batch id: fen}, by default what the plan gives each batch."""
+    """Ask for money: {batch id: fen}, by default what the plan gives each batch.
+
+    It comes from the treasury, or from what ``carried_from`` carried over (转作下一轮).
+    """
     given = dict(planned_fen(campaign) if batches is None else batches)
-    _checked(campaign, given)
+    _checked(campaign, given, carried_from.pk if carried_from else None)
+    source = {"carried_from": carried_from.pk} if carried_from else {}
     return approval.propose(
         "fund",
         campaign,
-        {"batches": {str(key): fen for key, fen in sorted(given.items())}},
+        {"batches": {str(key): fen for key, fen in sorted(given.items())}, **source},
         summary=f"拨入资金 {yuan(sum(given.values()))} 元",
         reason=reason,
         maker=maker,
     )
 
 
-def _checked(campaign: Campaign, given: Mapping[int, int]) -> None:
+def _checked(campaign: Campaign, given: Mapping[int, int], carried_from: int | None) -> None:
     faces = dict(Batch.objects.filter(category__campaign=campaign).values_list("pk", "face_fen"))
     if not given or any(key not in faces or fen <= 0 or fen % faces[key] for key, fen in given.items()):
         raise BAD_INPUT(what="拨入金额")
     total_fen = funded_fen(campaign.pk) + sum(given.values())
     if total_fen > campaign.budget_fen:
         raise OVER_BUDGET(total=yuan(total_fen), budget=yuan(campaign.budget_fen))
+    if carried_from is not None and sum(given.values()) > carried_fen(carried_from):
+        raise BALANCE_SHORT()
 
 
 @approval.executes("fund")
 def fund(change: ChangeRequest) -> None:
     """Move money from the treasury to the pool; all of it together stays within the budget.
 
-    Raises OVER_BUDGET.
+    Raises OVER_BUDGET, BALANCE_SHORT when more is taken than was carried over.
     """
+    source = change.payload.get("carried_from")
+    if source is not None:
+        # Two campaigns that draw on one carried-over sum queue here.
+        Campaign.objects.select_for_update(no_key=True).get(pk=source)
     # Two approvals at once queue on the campaign's row, so that each sees what the other funded.
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=change.campaign_id)
     given = {int(key): fen for key, fen in change.payload["batches"].items()}
-    _checked(campaign, given)
+    _checked(campaign, given, source)
+    subject = ("carried", source) if source else ("change", change.pk)
     moves = [
-        Move(Transfer.Code.FUND, TREASURY, Party(Account.POOL, batch), fen, subject_kind="change", subject_id=change.pk)
+        Move(
+            Transfer.Code.FUND,
+            TREASURY,
+            Party(Account.POOL, batch),
+            fen,
+            subject_kind=subject[0],
+            subject_id=subject[1],
+        )
         for batch, fen in sorted(given.items())
     ]
-    ledger.post(
-        campaign.pk, moves, actor=Actor(ActorKind.STAFF, change.checker_id), at=clock.now(), change=change
-    )
+    ledger.post(campaign.pk, moves, actor=Actor(ActorKind.STAFF, change.checker_id), at=clock.now(), change=change)
 
 
 def propose_launch(campaign: Campaign, *, maker: Staff, reason: str) -> ChangeRequest:

@@ -46,3 +46,4 @@ TEXT_TOO_LONG = Reason("text_too_long", 400, "{what}过长", "请控制在 {limi
 NO_MERCHANT = Reason("no_merchant", 404, "没有这家商家", "请从名单中选择商家")
 COMPLAINT_EMPTY = Reason("complaint_empty", 400, "请写明发生了什么", "请填写时间、金额和经过")
 COMPLAINTS_MANY = Reason("complaints_many", 429, "今天提交的次数已满", "请明天再提交，或拨打市场监管热线 12315")
+SETTLEMENT_FROZEN = Reason("settlement_frozen", 409, "该期结算已锁定，不能再退回", "请由审计局出具意见，按“不予补贴”办理")
