@@ -38,17 +38,19 @@ def refuse_if_early(campaign: Campaign) -> None:
             lifecycle.deal(round_.pk)
         lifecycle.book_round(round_.pk)
     found = ledger.balances(campaign.pk)
-    if campaign.rounds.filter(booked_at=None).exists() or any(found[party] != 0 for party in found if party.kind in OUT):
+    out = any(fen for party, fen in found.items() if party.kind in OUT)
+    if out or campaign.rounds.filter(booked_at=None).exists():
         raise CLOSING_EARLY()
 
 
 def _propose(verb: str, campaign: Campaign, extra: dict[str, int], *, maker: Staff, reason: str) -> ChangeRequest:
     freezing.refuse_if_frozen(campaign.pk, "余额转出")
     refuse_if_early(campaign)
-    accounts = [[party.kind, party.key, fen] for party, fen in left(campaign.pk).items()]
-    if not accounts:
+    free = left(campaign.pk)
+    if not free:
         raise NOTHING_LEFT()
-    total = yuan(sum(fen for *_, fen in accounts))
+    accounts = [[party.kind, party.key, fen] for party, fen in free.items()]
+    total = yuan(sum(free.values()))
     title = "返还财政" if verb == "return" else "转作下一轮"
     return approval.propose(
         verb, campaign, {"accounts": accounts, **extra}, summary=f"余额 {total} 元{title}", reason=reason, maker=maker

@@ -54,8 +54,10 @@ def phone_key(phone: str) -> bytes:
 def checked_name(name: str) -> str:
     """Return a person's name without stray spaces; raises BAD_NAME."""
     plain = " ".join(name.split())
-    if not 2 <= len(normal_name(plain)) <= 20 or any(ch in plain for ch in "<>={}|\\/@#$%^*") or any(
-        ch.isdigit() for ch in plain
+    if (
+        not 2 <= len(normal_name(plain)) <= 20
+        or any(ch in plain for ch in "<>={}|\\/@#$%^*")
+        or any(ch.isdigit() for ch in plain)
     ):
         raise errors.BAD_NAME()
     return plain
@@ -94,7 +96,7 @@ def send_code(phone: str, purpose: str, *, address: str = "", device: str = "") 
 
 
 def _lock_budget() -> None:
-    from django.db import connection  # noqa: PLC0415 (the one raw statement of this module)
+    from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SMS_LOCK])

@@ -115,7 +115,7 @@ def keep_balances(campaign_id: int, changes: Iterable[tuple[Party, int]]) -> Non
 _REFUSED_BY = {"balance_not_negative": BALANCE_SHORT, "books_closed": BOOKS_CLOSED}
 
 
-class refusing(transaction.Atomic):  # noqa: N801 (reads as a verb: `with refusing():`)
+class refusing(transaction.Atomic):
     """A savepoint in which the database's own refusals of a movement become ours."""
 
     def __init__(self) -> None:
@@ -165,4 +165,3 @@ def balances(campaign_id: int) -> dict[Party, int]:
             [campaign_id, campaign_id],
         )
         return {Party(kind, key): int(fen) for kind, key, fen in cursor.fetchall()}
-

@@ -30,9 +30,7 @@ def signing_key() -> bytes:
 def publish_commitments(round_: Round) -> None:
     """Append the commitments of a round's shares to the file outside the database, once they are frozen."""
     for share in round_.shares.order_by("custodian"):
-        _append(
-            fairness.commitment_line(round_.campaign.code, round_.number, share.custodian, bytes(share.commitment))
-        )
+        _append(fairness.commitment_line(round_.campaign.code, round_.number, share.custodian, bytes(share.commitment)))
 
 
 def heads_file() -> Path:
@@ -64,9 +62,7 @@ def _publish(deck_id: int) -> bool:
         if drawing.void_lost(connection.connection, deck.pk):
             deck.refresh_from_db()
         label = contents_from(deck.contents).deck_id
-        signed = signing.sign_head(
-            signing_key(), label, deck.next_ticket, bytes(deck.head), fairness.microseconds(now)
-        )
+        signed = signing.sign_head(signing_key(), label, deck.next_ticket, bytes(deck.head), fairness.microseconds(now))
         Head.objects.create(
             deck=deck, tickets=signed.tickets, head=signed.head, signed_at=now, signature=signed.signature
         )

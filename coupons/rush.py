@@ -35,7 +35,7 @@ _routes: dict[str, tuple[float, int]] = {}
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 
 
-def wrap(application: Callable[[dict[str, Any], Start], Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Iterable[bytes]]:
     """Return the WSGI application with the draw's path answered ahead of it."""
 
     def rushed(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:

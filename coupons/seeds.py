@@ -74,7 +74,7 @@ def entropy(round_: Round) -> fairness.Entropy | None:
 
 def open_shares(round_: Round) -> dict[str, bytes]:
     """Return {custodian: share} in clear. For the draw itself and for the reveal; never for a page before it."""
-    return {share.custodian: unseal(share.sealed, PURPOSE) for share in round_.shares.all() if share.sealed}
+    return {share.custodian: unseal(bytes(share.sealed), PURPOSE) for share in round_.shares.all() if share.sealed}
 
 
 @functools.lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from coupons import lifecycle, outbox, publishing
 
 @shared_task(name="coupons.sweep")
 def sweep() -> dict[str, int]:
-    """Book what is due, deal what may be dealt, reveal what is over. Idempotent; late or doubled runs change nothing."""
+    """Book what is due, deal what may be dealt, reveal what is over. Idempotent, late or doubled."""
     done = lifecycle.sweep()
     publishing.reveal_due()
     return done

@@ -9,6 +9,7 @@ class HuigouConfig(AppConfig):
     verbose_name = "平台"
 
     def ready(self) -> None:
-        from huigou import checks, rights  # noqa: F401, PLC0415 (checks register themselves)
+        # Without the Celery app, the web would queue to a broker that nobody named; checks register themselves.
+        from huigou import celery, checks, rights  # noqa: F401
 
         post_migrate.connect(rights.grant_after_migrate, dispatch_uid="huigou.rights")

@@ -8,6 +8,7 @@ in the locking statement is read before the wait.
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connections
@@ -28,11 +29,12 @@ def shift(*, offset: dt.timedelta | None = None, frozen_at: dt.datetime | None =
 
     Only the owner role may write the row; a production start refuses a shifted clock (check huigou.E003).
     """
+    values: list[Any] = [offset or dt.timedelta(0), frozen_at]  # psycopg takes an interval, Django's stubs do not
     with connections[using].cursor() as cursor:
         cursor.execute(
             "INSERT INTO huigou_clockshift (id, offset_by, frozen_at) VALUES (1, %s, %s)"
             " ON CONFLICT (id) DO UPDATE SET offset_by = excluded.offset_by, frozen_at = excluded.frozen_at",
-            [offset or dt.timedelta(0), frozen_at],
+            values,
         )
 
 

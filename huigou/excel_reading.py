@@ -28,7 +28,9 @@ MAX_COLUMNS = 60
 MAX_SHEETS = 20
 MAX_TEXT = 2_000
 
-BAD_WORKBOOK = Reason("bad_workbook", 400, "{name}：{problem}", "请用 Excel 另存为 .xlsx 工作簿（不含宏和公式）后重新提交")
+BAD_WORKBOOK = Reason(
+    "bad_workbook", 400, "{name}：{problem}", "请用 Excel 另存为 .xlsx 工作簿（不含宏和公式）后重新提交"
+)
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 

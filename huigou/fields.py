@@ -69,6 +69,9 @@ def unseal(sealed: bytes, purpose: str) -> bytes:
 class SealedTextField(models.BinaryField):
     """Text that stands encrypted in the database; NULL means absent or shredded. Never searchable."""
 
+    _pyi_private_set_type: str | None  # for mypy: what is read and written is text, not the bytes at rest
+    _pyi_private_get_type: str  # type: ignore[assignment]
+
     def __init__(self, *args: Any, purpose: str = "person", **kwargs: Any) -> None:
         self.purpose = purpose
         super().__init__(*args, **kwargs)

@@ -6,6 +6,7 @@ With none set, the embedded servers under ``var/`` and generated keys there are 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
@@ -55,10 +56,8 @@ def kept_secret(name: str) -> str:
         with os.fdopen(fd, "w") as out:
             out.write(secrets.token_hex(32))
         # A hard link loses against another process that made the key first, and then we read theirs.
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(path.with_suffix(".new"), path)
-        except FileExistsError:
-            pass
     return path.read_text().strip()
 
 
@@ -260,9 +259,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-CELERY_BROKER_URL = ("redis+socket://" + REDIS_URL.removeprefix("unix://").split("?")[0]) if REDIS_URL.startswith(
-    "unix://"
-) else REDIS_URL
+CELERY_BROKER_URL = (
+    ("redis+socket://" + REDIS_URL.removeprefix("unix://").split("?")[0])
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -300,7 +301,9 @@ WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")
 WECHAT_API_BASE = env.str("WECHAT_API_BASE", default="https://api.weixin.qq.com")
 WECHAT_OPEN_BASE = env.str("WECHAT_OPEN_BASE", default="https://open.weixin.qq.com")
 # kind of message: the subscribe template's id, from WECHAT_TEMPLATE_WON, _EXPIRING, _USED
-WECHAT_TEMPLATES = {kind: env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="") for kind in ("won", "expiring", "used")}
+WECHAT_TEMPLATES = {
+    kind: env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="") for kind in ("won", "expiring", "used")
+}
 WECHAT_TIMEOUT_S = positive("WECHAT_TIMEOUT_S", 5)
 
 WAITING_PER_S = positive("WAITING_PER_S", 300)  # people let in to the wheel a second once the burst is used up

@@ -11,7 +11,9 @@ NOT_OWNER = Reason("not_owner", 403, "只有店主可以解绑店员", "请联�
 NO_CLERK = Reason("no_clerk", 404, "没有这名店员", "请刷新页面查看")
 
 # Scanning, in the order of checks that tests/merchants/test_refusals.py pins
-CODE_UNREADABLE = Reason("code_unreadable", 400, "没有识别到消费券二维码", "请对准顾客手机上的二维码，或输入 8 位数字码")
+CODE_UNREADABLE = Reason(
+    "code_unreadable", 400, "没有识别到消费券二维码", "请对准顾客手机上的二维码，或输入 8 位数字码"
+)
 CODE_STALE = Reason("code_stale", 409, "二维码已失效", "请让顾客刷新页面，出示最新的二维码（截图无效）")
 SHORT_CODE_TRIES = Reason("short_code_tries", 429, "数字码输错次数过多", "请 10 分钟后再试，或改用扫码")
 PAPER_DIGITS = Reason("paper_digits", 400, "纸质券须核对持券人手机尾号", "请输入持券人手机号后四位")
@@ -25,7 +27,10 @@ MERCHANT_NOT_ACTIVE = Reason("merchant_not_active", 403, "本店当前{state}", 
 SCANS_PAUSED = Reason("scans_paused", 503, "核销暂停：{notice}", "请留意公告，恢复后再扫码")
 ONE_AT_A_TIME = Reason("one_at_a_time", 409, "该顾客有一张券正待{where}录入", "每笔交易仅限一张，请先完成或撤回那一张")
 SECOND_COUPON = Reason(
-    "second_coupon", 409, "该顾客 {minutes} 分钟内已在本店用过券", "如确为另一笔消费，请勾选“另一笔消费”并填写不同的小票号"
+    "second_coupon",
+    409,
+    "该顾客 {minutes} 分钟内已在本店用过券",
+    "如确为另一笔消费，请勾选“另一笔消费”并填写不同的小票号",
 )
 SAME_RECEIPT = Reason("same_receipt", 409, "小票号与上一笔相同", "每笔交易仅限一张券；另一笔消费请填写另一张小票号")
 OWN_COUPON = Reason("own_coupon", 403, "店员不能核销本人的消费券", "请由其他店员核销")
@@ -33,7 +38,9 @@ OWN_COUPON = Reason("own_coupon", 403, "店员不能核销本人的消费券", "
 # Entering
 NO_REDEMPTION = Reason("no_redemption", 404, "没有这条待录入记录", "请在“核销记录”中查看")
 ENTRY_LATE = Reason("entry_late", 409, "录入时限已于{until}过去", "该券视为商家放弃补贴；如有异议请联系县工信局")
-UNDER_THRESHOLD = Reason("under_threshold", 409, "消费未达到{threshold}元，还差{missing}元", "达到门槛后再录入，或撤回此券")
+UNDER_THRESHOLD = Reason(
+    "under_threshold", 409, "消费未达到{threshold}元，还差{missing}元", "达到门槛后再录入，或撤回此券"
+)
 AMOUNT_BAD = Reason("amount_bad", 400, "消费金额不正确", "请填写顾客本次消费的总金额（元），最多两位小数")
 KIND_NEEDED = Reason("kind_needed", 400, "请填写{label}", "请选择或填写{label}后提交")
 KIND_BAD = Reason("kind_bad", 400, "{label}不正确", "请从给出的选项中选择，数字请填 1 至 9999")
@@ -46,4 +53,6 @@ TEXT_TOO_LONG = Reason("text_too_long", 400, "{what}过长", "请控制在 {limi
 NO_MERCHANT = Reason("no_merchant", 404, "没有这家商家", "请从名单中选择商家")
 COMPLAINT_EMPTY = Reason("complaint_empty", 400, "请写明发生了什么", "请填写时间、金额和经过")
 COMPLAINTS_MANY = Reason("complaints_many", 429, "今天提交的次数已满", "请明天再提交，或拨打市场监管热线 12315")
-SETTLEMENT_FROZEN = Reason("settlement_frozen", 409, "该期结算已锁定，不能再退回", "请由审计局出具意见，按“不予补贴”办理")
+SETTLEMENT_FROZEN = Reason(
+    "settlement_frozen", 409, "该期结算已锁定，不能再退回", "请由审计局出具意见，按“不予补贴”办理"
+)

@@ -150,9 +150,7 @@ def _scan(clerk: Clerk, presented: codes.Presented, options: ScanOptions) -> Red
             raise errors.ONE_AT_A_TIME(where="另一家店") from lost
         raise
     actor = Actor(ActorKind.CLERK, clerk.pk)
-    lifecycle.scan(
-        coupon, campaign_id=coupon.round.campaign_id, redemption_id=redemption.pk, actor=actor, at=now
-    )
+    lifecycle.scan(coupon, campaign_id=coupon.round.campaign_id, redemption_id=redemption.pk, actor=actor, at=now)
     return redemption
 
 
@@ -197,9 +195,7 @@ def _used(coupon: Coupon) -> Refusal:
     return errors.COUPON_USED(when=when, where=last.outlet.name if last else "其他商家")
 
 
-def _second_coupon(
-    holder: Consumer, clerk: Clerk, coupon: Coupon, options: ScanOptions, now: dt.datetime
-) -> bool:
+def _second_coupon(holder: Consumer, clerk: Clerk, coupon: Coupon, options: ScanOptions, now: dt.datetime) -> bool:
     """Say whether this is a second coupon at the same outlet soon after (每笔交易仅限一张); refuse it unconfirmed."""
     minutes = coupon.round.campaign.second_coupon_minutes
     recent = (

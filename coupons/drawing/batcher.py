@@ -103,7 +103,7 @@ _lock = threading.Lock()
 
 def draw_async(ask: Ask) -> Future[Result]:
     """Hand an ask to this process's batcher, which starts with the first one."""
-    global _batcher  # noqa: PLW0603 (one per process, made after the fork)
+    global _batcher
     if _batcher is None or _batcher._pid != os.getpid():
         with _lock:
             if _batcher is None or _batcher._pid != os.getpid():

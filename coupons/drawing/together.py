@@ -131,8 +131,7 @@ def _lost(conn: psycopg.Connection, ask: Ask, lost: psycopg.errors.UniqueViolati
     if lost.diag.constraint_name == "draw_request_once":
         return KEY_REUSED()
     # The other transaction has committed by now: its draw is the answer.
-    result = _attempt(conn, [ask])[0]
-    return result
+    return _attempt(conn, [ask])[0]
 
 
 def _attempt(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:

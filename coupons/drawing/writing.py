@@ -95,9 +95,7 @@ def write_rows(
             _write_won(conn, won)
         if voids:
             _write_voids(conn, voids)
-        conn.execute(
-            _DECK, [decks, [tickets[d] for d in decks], [heads[d] for d in decks], [last[d] for d in decks]]
-        )
+        conn.execute(_DECK, [decks, [tickets[d] for d in decks], [heads[d] for d in decks], [last[d] for d in decks]])
 
 
 def _write_won(conn: psycopg.Connection, won: Sequence[Row]) -> None:
@@ -110,9 +108,7 @@ def _write_won(conn: psycopg.Connection, won: Sequence[Row]) -> None:
     multipliers, ends = [row.fact.multiplier for row in won], [row.fact.closes_at for row in won]
     campaigns = [row.fact.campaign_id for row in won]
     conn.execute(_COUPONS, [ids, rounds, list(batches), holders, faces, multipliers, times, ends])
-    conn.execute(
-        _TRANSFERS, [campaigns, list(allotments), list(batches), faces, ids, rounds, actors, actor_ids, times]
-    )
+    conn.execute(_TRANSFERS, [campaigns, list(allotments), list(batches), faces, ids, rounds, actors, actor_ids, times])
     conn.execute(_EVENTS, [ids, actors, actor_ids, times])
 
 

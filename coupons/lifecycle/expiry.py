@@ -55,9 +55,7 @@ def expire_step(round_id: int, step: int = STEP) -> int:
         with connection.cursor() as cursor:
             cursor.execute(_EXPIRE, {"round": round_id, "campaign": round_.campaign_id, "step": step, "now": now})
             rows = cursor.fetchall()
-        ledger.keep_balances(
-            round_.campaign_id, ((Party(Account.POOL, batch), int(fen)) for batch, fen, _ in rows)
-        )
+        ledger.keep_balances(round_.campaign_id, ((Party(Account.POOL, batch), int(fen)) for batch, fen, _ in rows))
     return sum(count for _, _, count in rows)
 
 
@@ -68,7 +66,7 @@ def book_round(round_id: int, progress: Callable[[int], object] | None = None) -
     while expired := expire_step(round_id):
         if progress:
             progress(expired)
-    from coupons import drawing  # noqa: PLC0415 (a draw may have to book first)
+    from coupons import drawing
 
     with transaction.atomic():
         round_ = Round.objects.select_for_update(no_key=True).get(pk=round_id)
@@ -121,7 +119,7 @@ def sweep() -> dict[str, int]:
 
     A refusal (frozen, a missing share) leaves that campaign for the next sweep and does not stop the others.
     """
-    from coupons.lifecycle import dealing  # noqa: PLC0415 (dealing books before it deals)
+    from coupons.lifecycle import dealing
 
     booked = dealt = 0
     now = clock.now()

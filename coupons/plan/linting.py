@@ -157,7 +157,9 @@ def faces(draft: PlanDraft) -> Iterator[Finding]:
     """More coupons than the smallest release can spread: a batch with fewer coupons than there are rounds."""
     for batch in draft.batches:
         if batch.count < len(draft.rounds):
-            message = f"{short_yuan(batch.face_fen)}元券只有 {batch.count} 张，少于 {len(draft.rounds)} 轮，后几轮可能没有"
+            message = (
+                f"{short_yuan(batch.face_fen)}元券只有 {batch.count} 张，少于 {len(draft.rounds)} 轮，后几轮可能没有"
+            )
             yield _at("batch-fewer-than-rounds", batch.place, message)
 
 

@@ -48,12 +48,12 @@ def load(draft: PlanDraft, findings: Sequence[Finding], accepted: Mapping[str, s
             raise PLAN_EXISTS()
         campaign = _campaign(draft)
         categories = {c.code: _category(campaign, c, place, given.turns) for place, c in enumerate(draft.categories)}
-        for row in draft.batches:
+        for batch in draft.batches:
             Batch.objects.create(
-                category=categories[row.category_code],
-                face_fen=row.face_fen,
-                name=f"{short_yuan(row.face_fen)}面额",
-                planned=row.count,
+                category=categories[batch.category_code],
+                face_fen=batch.face_fen,
+                name=f"{short_yuan(batch.face_fen)}面额",
+                planned=batch.count,
                 created_at=now,
             )
         for row in draft.rounds:

@@ -68,7 +68,9 @@ def read_plan(folder: Path) -> PlanDraft:
     annex2 = find_sheet(books["附件2"][1], "附件2", "附件2", problems)
     problems.stop()
     assert settings_sheet and category_sheet and times and annex1 and annex2  # noqa: S101 (stop() raised otherwise)
-    settings = _settings(find_table(settings_sheet, {"item": ["项目"], "value": ["内容"]}, ["item", "value"], problems), problems)
+    settings = _settings(
+        find_table(settings_sheet, {"item": ["项目"], "value": ["内容"]}, ["item", "value"], problems), problems
+    )
     categories = _categories(find_table(category_sheet, _CATEGORY, ["code", "name"], problems), problems)
     rounds = _rounds(find_table(times, _ROUND, list(_ROUND), problems), problems)
     batches, printed = _annex1(find_table(annex1, {"face": ["面额"]}, ["face"], problems), categories, problems)
@@ -97,7 +99,9 @@ def _settings(table: Table, problems: Problems) -> PlanSettings | None:
             amount = whole(cell, table.sheet, problems, what="资金总额", least=1, most=10**10)
             given[name] = amount and amount * FEN_PER_YUAN
         elif kind == "number":
-            given[name] = whole(cell, table.sheet, problems, what=heading(row["item"].text), least=1, most=_LIMITS[name])
+            given[name] = whole(
+                cell, table.sheet, problems, what=heading(row["item"].text), least=1, most=_LIMITS[name]
+            )
         else:
             words = _MODES if kind == "mode" else _PLACES
             value = next((code for word, code in words.items() if word in cell.text), None)
@@ -218,9 +222,7 @@ def _moment(cell: Cell, sheet: str, problems: Problems) -> dt.datetime | None:
 _COUNT_TOTAL, _MONEY_TOTAL = ("消费券小计", "张数小计", "小计"), ("金额小计", "金额合计")
 
 
-def _annex1(
-    table: Table, categories: list[PlanCategory], problems: Problems
-) -> tuple[list[PlanBatch], list[Printed]]:
+def _annex1(table: Table, categories: list[PlanCategory], problems: Problems) -> tuple[list[PlanBatch], list[Printed]]:
     columns = _annex1_columns(table, categories, problems)
     batches: list[PlanBatch] = []
     printed = [p for cell in table.above if (p := _title(cell, table.sheet))]

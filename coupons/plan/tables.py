@@ -118,7 +118,9 @@ def open_workbook(folder: Path, prefix: str, problems: Problems) -> tuple[str, l
     """Return the sheets of the folder's one workbook whose name begins with ``prefix``."""
     found = sorted(path for path in folder.glob(f"{prefix}*") if path.suffix == ".xlsx" and path.name[0] not in "~.")
     if len(found) != 1:
-        problems.add(prefix, "", "没有这个工作簿" if not found else "有不止一个工作簿：" + "、".join(p.name for p in found))
+        problems.add(
+            prefix, "", "没有这个工作簿" if not found else "有不止一个工作簿：" + "、".join(p.name for p in found)
+        )
         return prefix, []
     try:
         return found[0].stem, read_sheets(found[0])

@@ -40,9 +40,7 @@ class Merchant(models.Model):
     contact = models.ForeignKey(
         Person, models.PROTECT, null=True, blank=True, verbose_name="联系人", related_name="contact_of"
     )
-    stat_status = models.CharField(
-        "统计状态", max_length=10, choices=StatStatus.choices, default=StatStatus.UNKNOWN
-    )
+    stat_status = models.CharField("统计状态", max_length=10, choices=StatStatus.choices, default=StatStatus.UNKNOWN)
     state = models.CharField("状态", max_length=12, choices=State.choices, default=State.APPLIED)
     state_reason = models.CharField("状态说明", max_length=300, blank=True)
     offer = models.CharField("企业让利", max_length=200, blank=True)
@@ -113,7 +111,7 @@ class CommitmentLetter(models.Model):
 
 
 class BindingCode(models.Model):
-    """The one-time code by which a clerk binds (唯一验证码); hashed, and sealed until it is used so it can be printed."""
+    """The one-time code by which a clerk binds (唯一验证码): hashed, and sealed for printing until it is used."""
 
     outlet = models.ForeignKey(Outlet, models.PROTECT, verbose_name="店面", related_name="codes")
     code_hash = models.BinaryField("散列", max_length=32, unique=True)

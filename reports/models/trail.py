@@ -25,7 +25,10 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "工作人员操作记录"
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["staff", "at"], name="audit_staff"), models.Index(fields=["at"], name="audit_at")]
+        indexes = [
+            models.Index(fields=["staff", "at"], name="audit_staff"),
+            models.Index(fields=["at"], name="audit_at"),
+        ]
         triggers = append_only("auditentry")
 
     def __str__(self) -> str:
