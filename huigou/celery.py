@@ -4,9 +4,11 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "huigou.settings")
-os.environ.setdefault("HUIGOU_SERVING", "true")
+if not settings.configured:  # a worker or beat; the web and commands come here with their settings read
+    os.environ.setdefault("HUIGOU_SERVING", "true")
 
 app = Celery("huigou")
 app.config_from_object("django.conf:settings", namespace="CELERY")
