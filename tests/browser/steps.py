@@ -1,0 +1,60 @@
+"""What people do on the pages, as steps that several browser tests share."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import zxingcpp
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site
+
+
+def bind_consumer(page: Page, site: Site, name: str = "王小明", phone: str = "19900001001") -> None:
+    """Bind by name, phone and the code that a demonstration shows on the page."""
+    page.goto(f"{site.url}/m/bind")
+    page.locator("#name").fill(name)
+    page.locator("#phone").fill(phone)
+    take_code(page)
+    page.get_by_label(re.compile("不定位，我声明")).check()
+    page.get_by_label(re.compile("我同意按")).check()
+    page.get_by_role("button", name="绑定", exact=True).click()
+    page.wait_for_url("**/m/**")
+
+
+def take_code(page: Page) -> None:
+    """Ask for the SMS code and type what the page shows."""
+    page.get_by_role("button", name="获取验证码").click()
+    shown = page.locator("[data-demo-code]")
+    expect(shown).to_have_text(re.compile(r"^\d{6}$"), timeout=20_000)
+    page.locator("#code").fill(shown.inner_text())
+
+
+def bind_clerk(page: Page, site: Site, code: str, phone: str = "19900002001", name: str = "李店员") -> None:
+    """Bind a clerk by the one-time code."""
+    page.goto(f"{site.url}/shop/bind")
+    page.locator("#once").fill(code)
+    page.locator("#name").fill(name)
+    page.locator("#phone").fill(phone)
+    take_code(page)
+    page.get_by_label(re.compile("我知道")).check()
+    page.get_by_role("button", name="绑定", exact=True).click()
+    page.wait_for_url("**/shop/**")
+
+
+def draw(page: Page, site: Site, category: str) -> str:
+    """Turn the wheel and return what was won, in yuan as the page says it."""
+    page.goto(f"{site.url}/m/draw/{category}")
+    page.locator("[data-go]").click()
+    prize = page.locator("[data-prize]")
+    expect(prize).to_be_visible(timeout=20_000)
+    return prize.locator("[data-r=face]").inner_text()
+
+
+def qr_on(page: Page) -> str:
+    """Read the QR from a screenshot of the page, as a clerk's phone would."""
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    [found] = zxingcpp.read_barcodes(picture)
+    return found.text
