@@ -33,6 +33,8 @@ APPEND_ONLY = (
     "coupons.event",
     "coupons.draw",
     "coupons.head",
+    "coupons.registration",
+    "coupons.registrantlist",
     "coupons.reveal",
     "merchants.attempt",
     "reports.auditentry",

@@ -23,6 +23,7 @@ class SeedShare(models.Model):
     committed_by = models.ForeignKey("huigou.Staff", models.PROTECT, null=True, verbose_name="承诺人", related_name="+")
     sealed = models.BinaryField("密封的份额", null=True)
     handed_at = models.DateTimeField("交付时间", null=True)
+    published_at = models.DateTimeField("承诺公布时间", null=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "种子份额"
@@ -46,6 +47,19 @@ class SeedShare(models.Model):
                        OR NEW.round_id <> OLD.round_id OR NEW.committed_at <> OLD.committed_at
                        OR (OLD.sealed IS NOT NULL AND NEW.sealed IS DISTINCT FROM OLD.sealed) THEN
                         RAISE EXCEPTION 'a committed share cannot be changed' USING CONSTRAINT = 'share_is_committed';
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="share_before_dealing",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func="""
+                    -- Dealing holds the round's row: whoever comes during it waits here and then reads that it is dealt.
+                    PERFORM 1 FROM coupons_round WHERE id = NEW.round_id FOR KEY SHARE;
+                    IF EXISTS (SELECT 1 FROM coupons_round WHERE id = NEW.round_id AND dealt_at IS NOT NULL) THEN
+                        RAISE EXCEPTION 'round is dealt: its shares are frozen' USING CONSTRAINT = 'round_is_dealt';
                     END IF;
                     RETURN NEW;
                 """,
@@ -297,6 +311,39 @@ class Registration(models.Model):
                 fields=["deck", "pseudonym"], name="registration_once", violation_error_message="您已报名"
             ),
         ]
+        triggers = [
+            *append_only("registration"),
+            pgtrigger.Trigger(
+                name="registration_before_the_list",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func="""
+                    -- Signing the list locks the deck's row against this lock, so that nobody slips in behind it.
+                    PERFORM 1 FROM coupons_deck WHERE id = NEW.deck_id FOR SHARE;
+                    IF EXISTS (SELECT 1 FROM coupons_registrantlist WHERE deck_id = NEW.deck_id) THEN
+                        RAISE EXCEPTION 'the list is signed' USING CONSTRAINT = 'registration_before_the_list';
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.deck_id} {self.pk}"
+
+
+class RegistrantList(models.Model):
+    """The list of a joint draw as it was fixed and signed when registration ended; append-only, one per deck."""
+
+    deck = models.OneToOneField(Deck, models.PROTECT, verbose_name="奖票盒", related_name="registrant_list")
+    count = models.PositiveIntegerField("人数")
+    digest = models.BinaryField("名单散列", max_length=32)
+    signed_at = models.DateTimeField("签名时间")
+    signature = models.BinaryField("签名", max_length=64)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "摇号名单"
+        triggers = append_only("registrantlist")
+
+    def __str__(self) -> str:
+        return f"{self.deck_id} {self.count} 人"

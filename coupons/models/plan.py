@@ -201,7 +201,7 @@ class Round(models.Model):
                        OR NEW.opens_at <> OLD.opens_at OR NEW.closes_at <> OLD.closes_at
                        OR NEW.dealt_at IS DISTINCT FROM OLD.dealt_at
                        OR NEW.entry_until < OLD.entry_until
-                       OR NEW.entropy_value <> OLD.entropy_value
+                       OR NEW.entropy_value <> OLD.entropy_value OR NEW.entropy_source <> OLD.entropy_source
                        OR (OLD.booked_at IS NOT NULL AND NEW.booked_at IS DISTINCT FROM OLD.booked_at) THEN
                         RAISE EXCEPTION 'round is dealt: its times are frozen' USING CONSTRAINT = 'round_is_dealt';
                     END IF;
