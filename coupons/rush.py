@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from coupons import consumers, drawing
 from coupons.drawing.facts import open_deck
 from coupons.drawing.together import Answer, Ask
-from coupons.errors import NOT_BOUND
+from coupons.errors import NOT_BOUND, ROUND_OVER
 from huigou import clock, tokens
 from huigou.errors import BAD_INPUT, Refusal
 
@@ -56,10 +56,25 @@ def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if token is None:
             raise NOT_BOUND()
         category, turn, key = read_request(_body(environ))
-        ask = Ask(open_deck_id(category), token.id, token.version, turn, key, actor_id=token.id)
-        return 200, as_json(drawing.draw(ask), category)
+        return 200, draw_as(token.id, token.version, category, turn, key)
     except Refusal as refusal:
         return refusal.status, refusal.as_dict()
+
+
+def draw_as(
+    consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None
+) -> dict[str, Any]:
+    """Draw for a consumer in the category's open deck; return the answer as JSON. Raises the verb's refusals."""
+    for attempt in (1, 2):
+        ask = Ask(open_deck_id(category), consumer_id, version, turn, key, actor_id=consumer_id)
+        try:
+            return as_json(drawing.draw(ask), category)
+        except Refusal as refusal:
+            # The route was a second old and its round has just ended: look again, once.
+            if refusal.reason is not ROUND_OVER or attempt == 2:
+                raise
+            _routes.pop(category, None)
+    raise AssertionError("the second attempt returns or raises")
 
 
 def read_request(raw: bytes) -> tuple[str, int | None, uuid.UUID | None]:
@@ -77,7 +92,8 @@ def read_request(raw: bytes) -> tuple[str, int | None, uuid.UUID | None]:
 def open_deck_id(category: str) -> int:
     """Return the deck that is drawn from now, asked of the database once a second per process.
 
-    A stale answer does no harm: the draw itself reads the clock after its lock and refuses a deck that is over.
+    A stale answer does no harm: the draw itself reads the clock after its lock and refuses a deck that is over, and
+    ``draw_as`` then looks again.
     """
     known = _routes.get(category)
     if known is not None and time.monotonic() - known[0] < ROUTE_LIFE_S:

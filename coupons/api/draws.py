@@ -6,10 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from coupons import consumers, drawing, rush
+from coupons import consumers, rush
 from coupons.api.base import OwnPagesView
 from coupons.api.serializers import DrawAnswer, DrawRequest, RefusalSerializer
-from coupons.drawing.together import Ask
 
 
 class CreateDraw(OwnPagesView):
@@ -24,5 +23,4 @@ class CreateDraw(OwnPagesView):
     def post(self, request: Request) -> Response:
         consumer = consumers.required(request)
         category, turn, key = rush.read_request(request.body)
-        ask = Ask(rush.open_deck_id(category), consumer.pk, consumer.session_version, turn, key, actor_id=consumer.pk)
-        return Response(rush.as_json(drawing.draw(ask), category))
+        return Response(rush.draw_as(consumer.pk, consumer.session_version, category, turn, key))
