@@ -29,6 +29,9 @@ QUICK = "-c synchronous_commit=off"
 
 def pytest_configure(config: pytest.Config) -> None:
     servers.begin(config)
+    # Pages are tested without collectstatic: plain names, and nobody to warn that the folder is not there.
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

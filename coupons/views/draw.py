@@ -40,7 +40,7 @@ def faces_of(deck: Deck | None, category: Category) -> list[Face]:
     """Return the sectors, ascending by face, blanks last; before the deck is dealt, the plan's faces without counts."""
     if deck is None:
         faces = Batch.objects.filter(category=category).order_by("face_fen").values_list("face_fen", flat=True)
-        return [Face(face, None) for face in faces]
+        return [Face(face, None) for face in faces] + ([Face(0, None)] if category.blanks else [])
     won = sorted((face, count) for face, count, *_ in deck.stock if face)
     blanks = deck.size - sum(count for _, count in won)
     return [Face(face, count) for face, count in won] + ([Face(0, blanks)] if blanks else [])

@@ -31,7 +31,7 @@ function label(text, ready = false) {
 function inWords(answer) {
   return {
     won: answer.face_fen > 0,
-    sector: Math.max(0, page.faces.findIndex((face) => face.fen === answer.face_fen)),
+    sector: page.faces.findIndex((face) => face.fen === answer.face_fen),
     face: yuan(answer.face_fen),
     threshold: yuan(answer.threshold_fen),
     expires: answer.expires_text,
@@ -83,12 +83,13 @@ async function draw() {
     );
     store.drop(keyName());
     const result = inWords(answer);
-    if (!calm()) {
+    if (!calm() && result.sector >= 0) {
       skip.hidden = false;
       label("转动中");
       tell("转盘转动中…", "结果已由系统确定，点转盘可直接看结果");
     }
-    await wheel.land(result.sector);
+    // A face that this page was not drawn with (the round was dealt since) is told in words alone.
+    if (result.sector >= 0) await wheel.land(result.sector);
     showResult(result);
   } catch (refusal) {
     refused(refusal);

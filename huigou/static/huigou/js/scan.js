@@ -26,7 +26,8 @@ async function send(body) {
   } catch (refusal) {
     busy = false;
     if (refusal.body.url) { location.assign(refusal.body.url); return; }
-    showRefusal(refusal.body.screen || "other", refusal.message, refusal.next, refusal.body.title);
+    const typed = body.short_code && refusal.code === "code_stale";
+    showRefusal(refusal.body.screen || "other", typed ? "短码不对，或已过时" : refusal.message, refusal.next, refusal.body.title);
   }
 }
 

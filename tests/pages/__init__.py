@@ -1,0 +1,1 @@
+"""The citizens' and clerks' pages, by request and in a real browser."""
