@@ -9,7 +9,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site
+from tests.serving import Site
 
 
 def bind_consumer(page: Page, site: Site, name: str = "王小明", phone: str = "19900001001") -> None:

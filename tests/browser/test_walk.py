@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from coupons.models import Coupon
 from merchants.models import BindingCode, Redemption
 from tests.browser import steps
-from tests.browser.conftest import Opener, Site
+from tests.browser.conftest import Opener
+from tests.serving import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITHIN_MS = 2_500  # the coupon's page follows within two seconds; half a second for the browser

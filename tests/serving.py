@@ -1,0 +1,89 @@
+"""A real web process and a real worker on the test database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.core.management import call_command
+
+START_S = 30
+
+
+@dataclass
+class Site:
+    """A web process that serves the test database."""
+
+    url: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def site(transactional_db: None, database_environment: dict[str, str], static_files: None) -> Iterator[Site]:
+    """Start the web as make run does, on the test database and with the web's login."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1", "--blocking-threads", "16", "--no-log", "huigou.wsgi:application",
+    ]  # fmt: skip
+    with running(command, database_environment):
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url + "/readyz")
+        yield Site(url, database_environment)
+
+
+@pytest.fixture
+def worker(site: Site) -> Iterator[None]:
+    """Start a Celery worker beside the web."""
+    command = [sys.executable, "-m", "celery", "-A", "huigou", "worker", "--pool", "solo", "--loglevel", "error"]
+    with running(command, site.environment):
+        yield
+
+
+class running:
+    """A process of its own group, ended with everything it started."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.command, self.environment = command, environment
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        self.child = subprocess.Popen(self.command, env=self.environment, start_new_session=True)
+        return self.child
+
+    def __exit__(self, *exc: object) -> None:
+        self.child.terminate()
+        try:
+            self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.child.pid, 9)
+            self.child.wait()
+
+
+def wait_for(url: str) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own loopback address)
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError(url)
