@@ -4,6 +4,7 @@ Runs on servers and a database of its own, with the demonstration's plan and one
 pages show something. Needs Chromium.
 """
 
+# ruff: noqa: E402 (Django is set up before its models are imported)
 from __future__ import annotations
 
 import os

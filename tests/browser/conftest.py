@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-# Playwright's synchronous interface keeps an event loop in this thread; the ORM is called between its calls, never in it.
+# Playwright's synchronous interface keeps an event loop in this thread; the ORM is called between its calls.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from coupons.models import Coupon
+from huigou.money import yuan
 from merchants.models import BindingCode, Redemption
 from tests.browser import steps
 from tests.browser.conftest import Opener
@@ -59,7 +60,7 @@ def test_the_manual_from_binding_to_the_used_coupon(demo: None, site: Site, open
     used = Redemption.objects.get()
     assert (used.state, used.amount_fen, used.kind) == (Redemption.State.USED, coupon.threshold_fen + 1800, "3")
     counter.goto(f"{site.url}/shop/redemptions")
-    expect(counter.get_by_text(re.compile(rf"{(coupon.threshold_fen + 1800) // 100}")).first).to_be_visible()
+    expect(counter.get_by_text(yuan(coupon.threshold_fen + 1800)).first).to_be_visible()
 
 
 def enter_under_and_over(counter: Page, coupon: Coupon) -> None:
