@@ -73,7 +73,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterato
             # What a killed process of a race left behind must not keep the database from being dropped.
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
         connections.close_all()
     options["options"] = QUICK
