@@ -1,0 +1,294 @@
+"""The pages in a real Chromium: the whole walk, lost answers, taps, keyboards and narrow screens."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from coupons import consumers, lifecycle
+from coupons.models import Coupon, Draw
+from merchants import binding
+from merchants.models import BindingCode, CommitmentLetter, Redemption
+from tests import factories
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHROMIUM = Path("/usr/bin/chromium")
+PHONE = {"width": 390, "height": 844}
+START_S = 20
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    """Return a running browser; skipped where there is none."""
+    # The browser's driver keeps an event loop on this thread, before which Django would refuse the database.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with playwright.sync_playwright() as driver:
+        path = str(CHROMIUM) if CHROMIUM.exists() else None
+        try:
+            browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        except playwright.Error as missing:
+            pytest.skip(f"no Chromium: {missing.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    else:
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def address(database_environment: dict[str, str]) -> Iterator[str]:
+    """Return the address of a real web server on the test's database."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "huigou.wsgi:application"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--blocking-threads", "4"]
+    environment = {**database_environment, "PLAIN_STATIC": "true", "DEMO": "true"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_S
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/healthz", timeout=1)  # noqa: S310 (our own address)
+                break
+            except OSError:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def phone(chromium, address):  # type: ignore[no-untyped-def]
+    """Return a way to open pages on a phone of somebody; any script error or broken policy fails the test."""
+    contexts, troubles = [], []
+
+    def open_phone(*people, **options):  # type: ignore[no-untyped-def]
+        context = chromium.new_context(viewport=PHONE, locale="zh-CN", **options)
+        contexts.append(context)
+        for who in people:
+            module = consumers if isinstance(who, consumers.Consumer) else binding
+            context.add_cookies([{"name": module.COOKIE, "value": module.cookie_of(who), "url": address}])
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda m: troubles.append(m.text) if "Content Security Policy" in m.text else None)
+        return page
+
+    yield open_phone
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def bind(page, phone_number: str, name: str = "王小明") -> None:  # type: ignore[no-untyped-def]
+    """Fill name, phone and the code that the demonstration shows."""
+    page.fill("[name=name]", name)
+    page.fill("[name=phone]", phone_number)
+    page.click("[data-send-code]")
+    page.wait_for_selector("[data-demo]:not([hidden])")
+    page.fill("[name=code]", page.inner_text("[data-demo-code]"))
+    page.check("[name=consent]")
+
+
+def shown_sector(page, count: int) -> int:  # type: ignore[no-untyped-def]
+    """Return which sector the pointer really stands on, from the wheel's angle."""
+    angle = page.evaluate(
+        "() => Number(document.querySelector('[data-wheel] svg g').style.transform.match(/rotate\\((.*)deg/)[1])"
+    )
+    return round(((360 - angle) % 360) / (360 / count)) % count
+
+
+def test_the_whole_walk_from_binding_to_a_finished_redemption(county, shop, address, phone):
+    outlet, bureau = shop.outlets.get(), factories.a_staff("industry")
+    CommitmentLetter.objects.create(
+        merchant=shop,
+        file="letter.pdf",
+        sha256="0" * 64,
+        signed_on="2022-06-23",
+        recorded_by=bureau,
+        recorded_at=county.rounds[0].opens_at,
+    )
+    code = binding.issue_code(outlet, bureau, is_owner=True)
+    clerk, citizen = phone(), phone()
+    clerk.goto(f"{address}/shop/")
+    clerk.fill("[name=once]", code)
+    bind(clerk, "19900002001", "李店员")
+    clerk.click("button.btn-big")
+    clerk.wait_for_selector("[data-open-camera]")
+    assert BindingCode.objects.get(outlet=outlet).used_at is not None
+
+    citizen.goto(f"{address}/m/draw/dining")
+    citizen.click("text=去绑定")
+    bind(citizen, "19900002002")
+    citizen.click("button.btn-big")
+    citizen.click("[data-go]")
+    citizen.wait_for_selector("[data-landed]")
+    coupon = Coupon.objects.get()
+    assert citizen.inner_text("[data-say]").startswith("恭喜，抽中 100 元餐饮消费券")
+    assert citizen.inner_text("[data-prize] [data-r=receipt]") == bytes(coupon.draw.entry_hash).hex()
+    citizen.click("[data-prize] a[data-r=url]")
+    citizen.wait_for_selector("[data-qr] path[d^=M]", state="attached")
+    [read] = zxingcpp.read_barcodes(Image.open(io.BytesIO(citizen.screenshot())))
+
+    clerk.goto(read.text)
+    clerk.click("text=收下这张券")
+    clerk.wait_for_selector("[data-entry]")
+    scanned = time.monotonic()
+    citizen.wait_for_selector("[data-when=pending]:not([hidden])")
+    assert time.monotonic() - scanned < 2.5
+    assert clerk.evaluate("document.activeElement.name") == "amount"
+    clerk.fill("[name=amount]", "280")
+    assert "还差" in clerk.inner_text("[data-sum]")
+    clerk.fill("[name=amount]", "318.5")
+    assert clerk.inner_text("[data-sum]").split() == ["顾客还需支付", "218.50", "元"]
+    clerk.click("text=3 人")
+    clerk.click("[data-submit]")
+    clerk.wait_for_selector("text=核销完成")
+    citizen.wait_for_selector("[data-when=used]:not([hidden])")
+    redemption = Redemption.objects.get()
+    assert (redemption.amount_fen, redemption.kind, redemption.state) == (31_850, "3", "used")
+
+
+def test_a_lost_answer_is_asked_for_again_and_nothing_is_drawn_twice(county, wang, address, phone):
+    page, posts = phone(wang), []
+
+    def lose_twice(route) -> None:  # type: ignore[no-untyped-def]
+        posts.append(route.request.post_data)
+        if len(posts) > 2:
+            route.continue_()
+            return
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/v1/draws", lose_twice)
+    page.goto(f"{address}/m/draw/dining")
+    page.dblclick("[data-go]")
+    page.wait_for_selector("text=正在确认")
+    assert "失败" not in page.inner_text("main")
+    page.wait_for_selector("[data-landed]", timeout=20_000)
+    assert len(posts) >= 3
+    assert len(set(posts)) == 1
+    assert Draw.objects.count() == 1
+
+
+def test_a_reload_in_the_middle_shows_the_same_answer(county, wang, address, phone):
+    page = phone(wang)
+    page.route("**/api/v1/draws", lambda route: (route.fetch(), route.abort()))
+    page.goto(f"{address}/m/draw/dining")
+    page.click("[data-go]")
+    page.wait_for_selector("text=正在确认")
+    page.unroute("**/api/v1/draws")
+    page.reload()
+    page.wait_for_selector("[data-prize]:not([hidden])")
+    assert Draw.objects.count() == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+def test_the_wheel_stands_on_the_answers_sector(at, address, phone, count):
+    at("2022-06-25 08:30")
+    faces = [20, 50, 80, 100, 120, 150, 180, 200, 250, 300, 400, 500][:count]
+    county = factories.a_county({("dining", face): 6 for face in faces})
+    lifecycle.deal(county.rounds[0].pk)
+    at("2022-06-25 09:05")
+    for _ in range(2):
+        page = phone(factories.a_consumer())
+        page.goto(f"{address}/m/draw/dining")
+        assert page.locator("[data-wheel] .sector").count() == count
+        page.click("[data-go]")
+        page.wait_for_selector("[data-skip]:not([hidden])")
+        page.click("[data-skip]")
+        page.wait_for_selector("[data-prize]:not([hidden])")
+        sector = faces.index(int(page.inner_text("[data-prize] [data-r=face]")))
+        assert shown_sector(page, count) == sector
+        assert page.get_attribute("[data-wheel]", "data-landed") == str(sector)
+        page.reload()
+        assert shown_sector(page, count) == sector
+
+
+def test_reduced_motion_and_keyboard_alone_get_the_result_as_text(county, wang, address, phone):
+    page = phone(wang, reduced_motion="reduce")
+    page.goto(f"{address}/m/draw/dining")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.hasAttribute('data-go')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-prize]:not([hidden])", timeout=2_000)
+    assert page.locator("[data-skip]").is_hidden()
+    assert "恭喜，抽中 100 元" in page.locator("[aria-live=polite]").inner_text()
+    assert page.evaluate("document.activeElement.hasAttribute('data-prize')")
+
+
+def test_an_entry_outlives_a_dead_line_and_is_booked_once(county, wang, li, address, phone):
+    scan = factories.scanned(factories.drawn(county, wang), li)
+    page = phone(li)
+    page.goto(f"{address}/shop/redemptions/{scan.pk}")
+    page.fill("[name=amount]", "640")
+    page.click("text=2 人")
+    page.context.set_offline(True)
+    page.dblclick("[data-submit]")
+    page.wait_for_selector("text=已保存在本机")
+    page.context.set_offline(False)
+    page.wait_for_selector("text=核销完成")
+    scan.refresh_from_db()
+    assert (scan.amount_fen, scan.coupon.steps) == (64_000, 3)
+    page.go_back()
+    page.goto(f"{address}/shop/redemptions/{scan.pk}")
+    assert page.url.endswith("/done")
+
+
+def test_a_draft_outlives_a_reload(county, wang, li, address, phone):
+    scan = factories.scanned(factories.drawn(county, wang), li)
+    page = phone(li)
+    page.goto(f"{address}/shop/redemptions/{scan.pk}")
+    page.fill("[name=amount]", "777")
+    page.reload()
+    assert page.input_value("[name=amount]") == "777"
+
+
+def test_large_print_is_remembered_and_narrow_screens_do_not_overflow(county, wang, li, address, phone):
+    coupon = factories.drawn(county, wang)
+    scan = factories.scanned(coupon, li)
+    page = phone(wang, li)
+    page.goto(f"{address}/m/")
+    page.click("[data-large-switch]")
+    page.goto(f"{address}/m/rules")
+    assert page.locator("html[data-large]").count() == 1
+    page.set_viewport_size({"width": 320, "height": 640})
+    paths = ["/m/", "/m/bind", "/m/draw/dining", "/m/coupons", f"/m/coupons/{coupon.pk}", "/m/merchants", "/m/rules"]
+    paths += ["/m/privacy", "/m/problem", "/shop/", f"/shop/redemptions/{scan.pk}", "/shop/redemptions", "/shop/me"]
+    wide = []
+    for path in paths:
+        page.goto(address + path)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(path)
+    assert wide == []
+
+
+def test_home_weighs_less_than_60_kb_and_its_scripts_less_than_20(county, address, phone):
+    page, sizes = phone(), {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.goto(f"{address}/m/", wait_until="networkidle")
+    scripts = sum(size for url, size in sizes.items() if ".js" in url)
+    # Uncompressed, so more than goes over the wire.
+    assert scripts < 20 * 1024
+    assert sum(sizes.values()) < 90 * 1024
