@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from coupons.models import Campaign, Category
+from coupons import consumers
+from coupons.errors import PLAN_EXISTS
+from coupons.ledger import constraint_of
+from coupons.models import Campaign, Category, Exclusion, Person
 from coupons.plan.draft import PlanDraft, PlanMerchant
 from coupons.plan.linting import lint
 from coupons.plan.loading import Loaded, load
 from huigou import clock
+from huigou.fields import normal_phone
 from merchants.models import Merchant, Outlet
 
 
@@ -19,9 +24,14 @@ def load_plan(draft: PlanDraft, accepted: Mapping[str, str], *, accepted_by: str
 
     Raises PLAN_FINDINGS, PLAN_FATAL, PLAN_EXISTS.
     """
-    with transaction.atomic():
-        loaded = load(draft, lint(draft), accepted, accepted_by=accepted_by)
-        load_merchants(loaded.campaign, draft.merchants)
+    try:
+        with transaction.atomic():
+            loaded = load(draft, lint(draft), accepted, accepted_by=accepted_by)
+            load_merchants(loaded.campaign, draft.merchants)
+    except IntegrityError as lost:
+        if constraint_of(lost) == "campaign_once":  # somebody loaded it at the same time
+            raise PLAN_EXISTS() from lost
+        raise
     return loaded
 
 
@@ -39,6 +49,7 @@ def load_merchants(campaign: Campaign, rows: Iterable[PlanMerchant]) -> int:
             name=row.name,
             address=row.address,
             phone=row.phone,
+            contact=_contact(row, now),
             seq=row.seq,
             is_collective=row.is_collective,
             stat_status=Merchant.StatStatus.FARM if "farm" in row.category_codes else Merchant.StatStatus.LISTED,
@@ -50,3 +61,15 @@ def load_merchants(campaign: Campaign, rows: Iterable[PlanMerchant]) -> int:
             Outlet.objects.create(merchant=merchant, name=row.name, address=row.address, phone=row.phone)
         count += 1
     return count
+
+
+def _contact(row: PlanMerchant, now: dt.datetime) -> Person | None:
+    """Return the person whom a list with the column 联系人 names beside a mobile number; shops' own people do not draw.
+
+    A name is personal data and stands in Person alone, which a verified or listed phone leads to; without one it is
+    left where it was printed.
+    """
+    if not row.contact or not normal_phone(row.phone):
+        return None
+    consumers.exclude(row.phone, Exclusion.Source.MERCHANT, "企业名单联系人")
+    return consumers.person_for(row.contact, row.phone, now)

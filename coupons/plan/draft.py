@@ -53,10 +53,14 @@ class PlanCategory:
     is_active: bool
     place: Place
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Its name and aliases, 餐饮类 and 餐饮 being one."""
+        return frozenset(name.removesuffix("类") for name in (self.name, *self.aliases))
+
     def is_called(self, text: str) -> bool:
         """Say whether a heading or a trade means this category."""
-        plain = text.removesuffix("类")
-        return any(plain == name.removesuffix("类") for name in (self.name, *self.aliases))
+        return text.removesuffix("类") in self.names
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,14 @@ class Printed:
 
 
 @dataclass(frozen=True)
+class Named:
+    """Something that stands in the plan and goes into none of its rows: a trade by name, a hidden row."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True)
 class PlanDraft:
     """The whole plan."""
 
@@ -113,6 +125,8 @@ class PlanDraft:
     batches: tuple[PlanBatch, ...]
     merchants: tuple[PlanMerchant, ...]
     printed: tuple[Printed, ...] = field(default=())
+    named: tuple[Named, ...] = field(default=())  # trades that the plan's text names
+    unread: tuple[Named, ...] = field(default=())  # hidden rows and columns, settings that nobody knows
 
     @property
     def coupons(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from coupons.plan.draft import Place, PlanDraft, Printed
 from huigou import clock
-from huigou.money import FEN_PER_YUAN, short_yuan, yuan
+from huigou.money import short_yuan, yuan
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ def title_amount(draft: PlanDraft) -> Iterator[Finding]:
     """The amount in annex 1's title against the cells."""
     for printed in draft.printed:
         if printed.what == "title" and printed.value != draft.fen:
-            wan = draft.fen / FEN_PER_YUAN / 10_000
-            message = f"标题写作 {printed.value // FEN_PER_YUAN // 10_000} 万元，各格相加为 {wan:g} 万元"
+            message = f"标题写作 {yuan(printed.value)} 元，各格相加为 {yuan(draft.fen)} 元"
             yield _at("annex1-title", printed.place, message)
 
 
@@ -115,6 +114,24 @@ def categories(draft: PlanDraft) -> Iterator[Finding]:
             yield _at("category-single-shop", category.place, message)
         if stock and not category.is_active:
             yield _at("category-inactive-stock", category.place, f"品类“{category.name}”未启用却有投放 {stock} 张")
+
+
+def named_trades(draft: PlanDraft) -> Iterator[Finding]:
+    """Trades that the plan's text names and that no category stands for: nothing can be drawn or spent there."""
+    known = sorted({name for category in draft.categories for name in category.names}, key=len, reverse=True)
+    for trade in draft.named:
+        rest = trade.name
+        for name in known:  # 住宿餐饮 is two that are there
+            rest = rest.replace(name, "")
+        if rest:
+            yield _at("category-idle", trade.place, f"方案所列门类“{trade.name}”既无投放也无商家")
+
+
+def unread(draft: PlanDraft) -> Iterator[Finding]:
+    """Hidden rows and columns, which are read all the same, and settings that the platform does not know."""
+    for thing in draft.unread:
+        hidden = thing.name.startswith("隐藏")
+        yield _at("sheet-hidden" if hidden else "setting-unknown", thing.place, thing.name)
 
 
 def merchants(draft: PlanDraft) -> Iterator[Finding]:
@@ -163,6 +180,16 @@ def faces(draft: PlanDraft) -> Iterator[Finding]:
             yield _at("batch-fewer-than-rounds", batch.place, message)
 
 
-RULES: list[Rule] = [title_amount, printed_totals, budget, categories, merchants, rounds, faces]
+RULES: list[Rule] = [
+    title_amount,
+    printed_totals,
+    budget,
+    categories,
+    named_trades,
+    merchants,
+    rounds,
+    faces,
+    unread,
+]
 # Without these no round can be made at all: they cannot be signed away.
 FATAL = frozenset({"round-order", "round-backwards", "round-overlap", "category-inactive-stock", "merchant-twice"})
