@@ -6,6 +6,8 @@ refuses every write to the campaign's books (coupons/models/closed.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from coupons import approval, ledger, lifecycle
 from coupons.errors import CLOSING_EARLY, NOT_SETTLED, NOTHING_LEFT, PAYLOAD_CHANGED, STILL_LEFT
 from coupons.ledger import CARRIED, RETURNED, Actor, Move, Party
@@ -22,10 +24,10 @@ FREE = (Account.POOL, Account.FORFEITED, Account.DISALLOWED)
 OUT = (Account.ROUND, Account.HELD, Account.PENDING)
 
 
-def left(campaign_id: int) -> dict[Party, int]:
+def left(campaign_id: int, kinds: Collection[str] = FREE) -> dict[Party, int]:
     """Return what can be returned or carried over, in fen by account, in a fixed order."""
     found = ledger.balances(campaign_id)
-    return {party: fen for party, fen in sorted(found.items()) if party.kind in FREE and fen}
+    return {party: fen for party, fen in sorted(found.items()) if party.kind in kinds and party.kind in FREE and fen}
 
 
 def refuse_if_early(campaign: Campaign) -> None:
@@ -43,10 +45,12 @@ def refuse_if_early(campaign: Campaign) -> None:
         raise CLOSING_EARLY()
 
 
-def _propose(verb: str, campaign: Campaign, extra: dict[str, int], *, maker: Staff, reason: str) -> ChangeRequest:
+def _propose(
+    verb: str, campaign: Campaign, extra: dict[str, int], *, kinds: Collection[str], maker: Staff, reason: str
+) -> ChangeRequest:
     freezing.refuse_if_frozen(campaign.pk, "余额转出")
     refuse_if_early(campaign)
-    free = left(campaign.pk)
+    free = left(campaign.pk, kinds)
     if not free:
         raise NOTHING_LEFT()
     accounts = [[party.kind, party.key, fen] for party, fen in free.items()]
@@ -57,16 +61,24 @@ def _propose(verb: str, campaign: Campaign, extra: dict[str, int], *, maker: Sta
     )
 
 
-def propose_return(campaign: Campaign, *, maker: Staff, reason: str) -> ChangeRequest:
-    """Ask for all that is left to go back to the treasury (返还财政)."""
-    return _propose("return", campaign, {}, maker=maker, reason=reason)
+def propose_return(campaign: Campaign, *, maker: Staff, reason: str, kinds: Collection[str] = FREE) -> ChangeRequest:
+    """Ask for what is left, all of it or these kinds of account, to go back to the treasury (返还财政)."""
+    return _propose("return", campaign, {}, kinds=kinds, maker=maker, reason=reason)
 
 
-def propose_carry(campaign: Campaign, following: Campaign | None = None, *, maker: Staff, reason: str) -> ChangeRequest:
-    """Ask for all that is left to be carried over into the next campaign (转作下一轮), which may be named later."""
+def propose_carry(
+    campaign: Campaign,
+    following: Campaign | None = None,
+    *,
+    maker: Staff,
+    reason: str,
+    kinds: Collection[str] = FREE,
+) -> ChangeRequest:
+    """Ask for what is left to be carried over into the next campaign (转作下一轮), which may be named later."""
     if following is not None and following.pk == campaign.pk:
         raise BAD_INPUT(what="下一轮活动")
-    return _propose("carry", campaign, {"next": following.pk} if following else {}, maker=maker, reason=reason)
+    extra = {"next": following.pk} if following else {}
+    return _propose("carry", campaign, extra, kinds=kinds, maker=maker, reason=reason)
 
 
 def _move_out(change: ChangeRequest, code: str, to: Party) -> None:

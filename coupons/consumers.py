@@ -85,7 +85,7 @@ def send_code(phone: str, purpose: str, *, address: str = "", device: str = "") 
         SmsCode.objects.create(
             phone_key=key,
             purpose=purpose,
-            code_hash=_code_hash(key, purpose, code),
+            code_hash=code_hash(key, purpose, code),
             address_key=keyed_hash("address", address) if address else None,
             device_key=keyed_hash("device", device) if device else None,
             sent_at=now,
@@ -120,7 +120,8 @@ def _refuse_flood(key: bytes, address: str, device: str, now: dt.datetime) -> No
         raise errors.SMS_BUDGET()
 
 
-def _code_hash(key: bytes, purpose: str, code: str) -> bytes:
+def code_hash(key: bytes, purpose: str, code: str) -> bytes:
+    """Return under which hash a code is kept: bound to phone and purpose."""
     return keyed_hash("sms:" + purpose, key.hex() + code)
 
 
@@ -142,7 +143,7 @@ def use_code(phone: str, purpose: str, code: str) -> None:
             raise errors.BAD_CODE()
         if row.tries >= CODE_TRIES:
             raise errors.CODE_TRIES()
-        right = hmac.compare_digest(bytes(row.code_hash), _code_hash(key, purpose, code.strip()))
+        right = hmac.compare_digest(bytes(row.code_hash), code_hash(key, purpose, code.strip()))
         if right:
             row.used_at = now
         else:

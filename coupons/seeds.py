@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 import os
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from coupons import fairness
 from coupons.errors import ROUND_DEALT, SHARE_LATE, SHARE_WRONG
@@ -24,10 +25,33 @@ COMMIT_AHEAD = dt.timedelta(days=1)
 CUSTODIANS = (Department.INDUSTRY, Department.DISCIPLINE, Department.AUDIT)
 PURPOSE = "seed-share"
 SHARE_BYTES = 32
+REHEARSAL_DATABASE = "huigou_rehearse"  # how the name of a rehearsal's own database begins
+
+
+_rehearsed_from: bytes | None = None
+
+
+def rehearse_from(secret: bytes | None) -> None:
+    """Let system shares follow from a rehearsal's seed; None ends it. Refused outside of a rehearsal's database."""
+    global _rehearsed_from
+    if secret is not None:
+        _refuse_outside_a_rehearsal()
+    _rehearsed_from = secret
+
+
+def _refuse_outside_a_rehearsal() -> None:
+    if not str(connection.settings_dict["NAME"]).startswith(REHEARSAL_DATABASE):
+        raise PermissionError("a share is given by hand in a rehearsal's own database only")
 
 
 def make_system_share(round_: Round, now: dt.datetime, share: bytes | None = None) -> SeedShare:
-    """Create and commit the platform's own share: 256 random bits from the operating system."""
+    """Create and commit the platform's own share: 256 random bits from the operating system.
+
+    A given share, or one from a rehearsal's seed, is refused outside of a rehearsal's own database.
+    """
+    if share is not None or _rehearsed_from is not None:
+        _refuse_outside_a_rehearsal()
+        share = share or hashlib.sha256(b"%s/%d" % (_rehearsed_from or b"", round_.number)).digest()
     share = share or os.urandom(SHARE_BYTES)
     return SeedShare.objects.create(
         round=round_,
