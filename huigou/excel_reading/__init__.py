@@ -105,8 +105,7 @@ class Book:
         self.read: set[str] = set()
 
     def sheets(self) -> list[Sheet]:
-        main = self._main()
-        book, relations = self._tags(main), self._relations(main)
+        book, relations = self._main()
         by_kind: dict[str, str] = dict(relations.values())
         if any(tag.get("date1904") in ("1", "true") for tag in book.of("workbookPr")):
             self.epoch = dt.datetime.fromisoformat("1904-01-01")
@@ -131,26 +130,25 @@ class Book:
             raise ManyBad(problems[:MAX_PROBLEMS])
         return sheets
 
-    def _main(self) -> str:
-        if "[Content_Types].xml" not in self.archive.entries or "_rels/.rels" not in self.archive.entries:
-            raise Bad("不是 Excel 工作簿")
-        for kind, path in self._relations("").values():
-            if kind == "officeDocument" and posixpath.basename(path) == "workbook.xml":
-                return path
+    def _main(self) -> tuple[Tags, dict[str, tuple[str, str]]]:
+        """Return the workbook's own part, and {id: (kind, path)} of what it points to."""
+        if {"[Content_Types].xml", "_rels/.rels"} <= self.archive.entries.keys():
+            for kind, path in self._relations("").values():
+                if kind == "officeDocument":
+                    book = Tags(self, str(self._mark(path)), "sheet", "workbookPr")
+                    if book.root == "workbook":
+                        return book, self._relations(path)
         raise Bad("不是 Excel 工作簿")
 
     def _relations(self, path: str) -> dict[str, tuple[str, str]]:
-        """Return {id: (kind, path)} of what a part points to inside the archive."""
         folder, file = posixpath.split(path)
         found = {}
-        for tag in self._tags(posixpath.join(folder, "_rels", f"{file}.rels")).of("Relationship"):
+        relations = str(self._mark(posixpath.join(folder, "_rels", f"{file}.rels")))
+        for tag in Tags(self, relations, "Relationship").of("Relationship"):
             if tag.get("TargetMode") != "External":
                 target = posixpath.normpath(posixpath.join("/", folder, tag.get("Target", ""))).lstrip("/")
                 found[tag.get("Id", "")] = (posixpath.basename(tag.get("Type", "")), target)
         return found
-
-    def _tags(self, path: str) -> Tags:
-        return Tags(self, str(self._mark(path)))
 
     def _mark(self, path: str | None) -> str | None:
         if path:

@@ -11,12 +11,15 @@ from huigou.errors import Reason, Refusal
 MAX_FILE_BYTES = 4_000_000
 MAX_ENTRIES = 500
 MAX_ENTRY_NAMES_BYTES = 200_000
-MAX_PART_BYTES = 8_000_000
+MAX_PART_BYTES = 6_000_000
 MAX_UNPACKED_BYTES = 32_000_000
 MAX_RATIO = 200
 RATIO_COUNTS_FROM_BYTES = 1_000_000
-MAX_ELEMENTS = 400_000  # over all parts: what bounds the time, about half a second
+MAX_ELEMENTS = 400_000  # over all parts, four attributes counting as one: what bounds the time
 MAX_DEPTH = 60
+MAX_NAMES = 5_000  # of elements and attributes: a parser remembers each
+MAX_TAG_BYTES = 64_000  # one tag with its attributes, or one text
+MAX_TAGS = 2_000  # sheets and relations of a workbook
 MAX_SHEETS = 20
 MAX_ROWS = 10_000
 MAX_COLUMNS = 100

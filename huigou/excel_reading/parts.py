@@ -15,8 +15,11 @@ from huigou.excel_reading.bounds import (
     MAX_DEPTH,
     MAX_ELEMENTS,
     MAX_FORMAT_CODE,
+    MAX_NAMES,
     MAX_PROBLEMS,
     MAX_ROWS,
+    MAX_TAG_BYTES,
+    MAX_TAGS,
     MAX_TEXT,
     Bad,
     ManyBad,
@@ -33,7 +36,8 @@ _REF = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
 # Control characters, half surrogates, and the marks that turn the reading direction: none belongs in a name.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_NOT_OF_A_DATE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.I)
+_NOT_OF_A_DATE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\][]*\]', re.I)
+_LONG_TAG = re.compile(b"<[^<]{%d}" % MAX_TAG_BYTES)
 # 27 to 36 and 50 to 58 are dates in East Asian editions: 31 is yyyy年m月d日.
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 _TIME_FORMATS = frozenset({18, 19, 20, 21, 22, 32, 33, 34, 35, 45, 46, 47, 55, 56})
@@ -41,12 +45,12 @@ _MAX_SERIAL = 2_958_466  # the year 10000
 
 
 def ref(row: int, column: int) -> str:
-    """Return B5 for row 5, column 2."""
+    """Return B5 for row 5, column 2, and B for column 2 as a whole (row 0)."""
     letters = ""
     while column:
         column, letter = divmod(column - 1, 26)
         letters = chr(65 + letter) + letters
-    return f"{letters}{row}"
+    return f"{letters}{row or ''}"
 
 
 class Part:
@@ -55,10 +59,13 @@ class Part:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.depth = 0
+        self.names: dict[str, str] = {}  # filled by expat: every name met so far
 
     def parse(self, path: str) -> None:
         data = self.book.archive.read(path)
-        parser = expat.ParserCreate()
+        if _LONG_TAG.search(data):  # before expat makes a dictionary of half a million attributes
+            raise Bad("内部结构异常（标签过长）")
+        parser = expat.ParserCreate(intern=self.names)
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declaration
         parser.StartDoctypeDeclHandler = self._doctype
@@ -81,9 +88,9 @@ class Part:
         raise Bad("含有不允许的 XML 声明（DOCTYPE）")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self.book.elements += 1
+        self.book.elements += 1 + len(attributes) // 4
         self.depth += 1
-        if self.book.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH:
+        if self.book.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH or len(self.names) > MAX_NAMES:
             raise Bad("内容过多或嵌套过深")
         self.start(name.rpartition(":")[2], attributes)
 
@@ -99,15 +106,21 @@ class Part:
 
 
 class Tags(Part):
-    """Keep the tags of a small part: workbook, relations."""
+    """Keep the tags of some names, of a small part: workbook, relations."""
 
-    def __init__(self, book: Book, path: str) -> None:
+    def __init__(self, book: Book, path: str, *wanted: str) -> None:
         super().__init__(book)
+        self.root = ""
         self.tags: list[tuple[str, dict[str, str]]] = []
+        self._wanted = wanted
         self.parse(path)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.tags.append((name, attributes))
+        self.root = self.root or name
+        if name in self._wanted:
+            self.tags.append((name, attributes))
+            if len(self.tags) > MAX_TAGS:
+                raise Bad("内部结构异常（条目过多）")
 
     def of(self, name: str) -> Iterator[dict[str, str]]:
         return (attributes for tag, attributes in self.tags if tag == name)
@@ -212,7 +225,7 @@ class Cells(Part):
                 self.hidden.append(f"第 {self._row} 行")
         elif name == "col" and attributes.get("hidden") in ("1", "true"):
             first = self._number(attributes.get("min"), 1)
-            self.hidden.append(f"{ref(0, min(first, MAX_COLUMNS))[:-1]} 列")
+            self.hidden.append(f"{ref(0, min(first, MAX_COLUMNS))} 列")
 
     def _number(self, text: str | None, otherwise: int) -> int:
         if text is None:
@@ -247,13 +260,12 @@ class Cells(Part):
             self._in_reading = False
         elif name == "c":
             self._in_cell = False
-            self._keep(ref(self._row, self._column), "".join(self._pieces))
+            if self._pieces or self._is_formula:
+                self._keep(ref(self._row, self._column), "".join(self._pieces))
 
     def _keep(self, cell: str, raw: str) -> None:
         if self._is_formula:
             return self._complain(cell, "是公式，请改为数值（复制后选择性粘贴“数值”）")
-        if not raw:
-            return None
         # A blank cell far to the right is only a format; a value there is not a plan's.
         if self._column > MAX_COLUMNS:
             raise Bad(f"列数超过 {MAX_COLUMNS}", cell)
