@@ -34,6 +34,7 @@ CATEGORY_INACTIVE = Reason("category_inactive", 409, "{category}本期不投放�
 DRAW_BUSY = Reason("draw_busy", 503, "抽奖人数较多，结果正在确认", "请不要离开，页面会自动重试，结果不会改变")
 WRONG_MODE = Reason("wrong_mode", 409, "本期采用{mode}", "请按首页说明参加")
 REGISTRATION_OVER = Reason("registration_over", 409, "本轮报名已于{until}截止", "请留意摇号结果和下一轮时间")
+LIST_CHANGED = Reason("list_changed", 503, "报名名单与已公布的哈希不符，摇号暂停", "请留意公告，名单核对后再摇号")
 
 # Rounds and the plan
 PREVIOUS_NOT_BOOKED = Reason("previous_not_booked", 409, "第{number}轮尚未入账完毕", "请待上一轮到期入账后再备奖")
@@ -41,6 +42,9 @@ SHARE_MISSING = Reason("share_missing", 409, "种子份额尚未交齐：{who}",
 SHARE_LATE = Reason("share_late", 409, "承诺须在开始前一天提交", "请改为下一轮提交")
 SHARE_WRONG = Reason("share_wrong", 400, "份额与已公布的承诺值不符", "请核对后重新交付")
 ROUND_DEALT = Reason("round_dealt", 409, "第{number}轮已备奖，内容已锁定", "请改动尚未备奖的轮次")
+ROUND_TIMES = Reason("round_times", 409, "轮次时间须晚于原定和现在，且不与其他轮次重叠、不改变次序", "请改时间后重新提出")
+ENTROPY_LATE = Reason("entropy_late", 409, "公开随机数的来源须在开始前一天登记", "请改为下一轮登记")
+ENTROPY_EARLY = Reason("entropy_early", 409, "须先登记来源，并在承诺截止之后登记数值", "请在开始前一天之内登记")
 RELEASE_OVER_POOL = Reason("release_over_pool", 409, "{batch}投放 {count} 张超过奖池所余 {left} 张", "请减少投放数量")
 PLAN_FINDINGS = Reason("plan_findings", 409, "方案中有 {count} 个问题尚未认可：{codes}", "请逐项核对并写明认可理由")
 PLAN_FATAL = Reason("plan_fatal", 409, "方案有 {count} 个问题无法认可：{first}", "请更正方案后重新导入")
@@ -65,3 +69,8 @@ ALREADY_LAUNCHED = Reason("already_launched", 409, "该期活动已经上线", "
 NOTHING_LEFT = Reason("nothing_left", 409, "没有可转出的余额", "请核对该期活动的余额")
 NOT_SETTLED = Reason("not_settled", 409, "商家结算尚未付清", "请待结算付款登记完毕后再结账")
 STILL_LEFT = Reason("still_left", 409, "尚有余额 {left} 元未返还或转出", "请先办理“余额返还财政”或“余额转作下一轮”")
+
+# Pauses
+ALREADY_PAUSED = Reason("already_paused", 409, "{what}已处于暂停", "请刷新页面查看")
+NOT_PAUSED = Reason("not_paused", 409, "{what}没有暂停", "请刷新页面查看")
+ROUND_IS_OVER = Reason("round_is_over", 409, "第{number}轮已结束", "结束的轮次无需暂停")

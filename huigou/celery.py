@@ -23,5 +23,6 @@ app.conf.beat_schedule = {
     "publish-heads": {"task": "coupons.publish_heads", "schedule": 5.0},
     "send-outbox": {"task": "coupons.send_outbox", "schedule": 5.0},
     "check-books-nightly": {"task": "reports.check_books", "schedule": crontab(hour="1", minute="30")},
+    "resume-exports": {"task": "reports.resume_exports", "schedule": 60.0},
     "check-new-entries": {"task": "reports.check_new", "schedule": 60.0},
 }

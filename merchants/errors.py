@@ -56,3 +56,8 @@ COMPLAINTS_MANY = Reason("complaints_many", 429, "今天提交的次数已满", 
 SETTLEMENT_FROZEN = Reason(
     "settlement_frozen", 409, "该期结算已锁定，不能再退回", "请由审计局出具意见，按“不予补贴”办理"
 )
+
+# Standing and conduct
+SAME_STATE = Reason("same_state", 409, "{merchant}已是“{state}”", "请刷新页面查看")
+LETTER_KIND = Reason("letter_kind", 400, "承诺书须为 PDF、JPG 或 PNG，不超过 20 MB", "请重新扫描或拍照后上传")
+COMPLAINT_ENDED = Reason("complaint_ended", 409, "该投诉已办结", "请刷新页面查看")

@@ -8,5 +8,13 @@ class ReportsConfig(AppConfig):
     verbose_name = "统计与结算"
 
     def ready(self) -> None:
-        # The executors of approved changes register themselves.
-        from reports import reconcile, settlement  # noqa: F401
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
+
+        from huigou import deeds
+
+        # The executors of approved changes register themselves, and so do the tasks.
+        from reports import export_tasks, reconcile, settlement, trail  # noqa: F401
+
+        deeds.done.connect(trail.keep, dispatch_uid="reports.trail")
+        user_logged_in.connect(trail.keep_login, dispatch_uid="reports.trail.in")
+        user_logged_out.connect(trail.keep_logout, dispatch_uid="reports.trail.out")

@@ -2,6 +2,7 @@
 
 from reports.models.paying import AuditOpinion, Settlement, SettlementLine, SettlementUse
 from reports.models.sealing import Seal
+from reports.models.standins import ShopFigures
 from reports.models.trail import AuditEntry, ExportJob
 
-__all__ = ["AuditEntry", "AuditOpinion", "ExportJob", "Seal", "Settlement", "SettlementLine", "SettlementUse"]
+__all__ = ["AuditEntry", "AuditOpinion", "ExportJob", "Seal", "Settlement", "SettlementLine", "SettlementUse", "ShopFigures"]

@@ -1,0 +1,114 @@
+"""Staff accounts: one natural person, one account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from huigou.admin.desk import DeskAdmin, Section
+from huigou.listing import Column, Kind, Listing, PickField, WordField
+from huigou.models import Department, Staff
+from huigou.roles import CHANGES, RIGHTS, may
+
+
+class StaffFilters(forms.Form):
+    words = WordField("账号或姓名")
+    department = PickField("部门", Department.choices)
+    state = PickField("状态", [("on", "在用"), ("off", "停用")])
+
+
+class StaffList(Listing):
+    """工作人员."""
+
+    code = "staff"
+    title = "工作人员"
+    Filters = StaffFilters
+    columns = (
+        Column("账号", lambda s: s.username),
+        Column("姓名", lambda s: s.first_name),
+        Column("部门", lambda s: s.get_department_display()),
+        Column("最近登录", lambda s: s.last_login, Kind.MOMENT, width=20),
+        Column(
+            "状态", lambda s: "在用" if s.is_active else "停用", tone=lambda s: "good" if s.is_active else "off", width=8
+        ),
+    )
+
+    def base(self) -> QuerySet[Any]:
+        return Staff.objects.order_by("department", "pk")
+
+    def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
+        if words := cleaned.get("words"):
+            rows = rows.filter(username__icontains=words) | rows.filter(first_name__icontains=words)
+        if cleaned.get("department"):
+            rows = rows.filter(department=cleaned["department"])
+        if cleaned.get("state"):
+            rows = rows.filter(is_active=cleaned["state"] == "on")
+        return rows
+
+
+class StaffAdmin(DeskAdmin, UserAdmin):
+    """Accounts are appointed by the leading group's office; each one names a natural person and a department."""
+
+    listing = StaffList
+    exports = False
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    note = "一人一号：自然人标识（工号）不得重复。权限随部门而定，见账号页。"
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("人员", {"fields": ("first_name", "department", "person_key")}),
+        ("状态", {"fields": ("is_active", "is_staff")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2")}),
+        ("人员", {"fields": ("first_name", "department", "person_key", "is_staff")}),
+    )
+    readonly_fields = ()
+    filter_horizontal = ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        if "first_name" in form.base_fields:
+            form.base_fields["first_name"].label = "姓名"
+        form.base_fields.pop("usable_password", None)
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return (
+                (None, {"fields": ("username", "password1", "password2")}),
+                ("人员", {"fields": ("first_name", "department", "person_key", "is_staff")}),
+            )
+        return self.fieldsets
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # deeds point to their people: an account is switched off, never deleted
+
+    def sections(self, request: HttpRequest, row: Staff) -> list[Section]:
+        rights = [(right.title,) for code, right in RIGHTS.items() if may(row.department, code)]
+        steps = [
+            (step.title, "可提出" if row.department in step.makers else "", "可审批" if row.department in step.checkers else "")
+            for step in CHANGES.values()
+            if row.department in step.makers | step.checkers
+        ]
+        return [
+            Section(
+                "账号",
+                facts=[
+                    ("账号", row.username),
+                    ("姓名", row.first_name),
+                    ("部门", row.get_department_display()),
+                    ("在用", row.is_active),
+                    ("最近登录", row.last_login),
+                ],
+            ),
+            Section("本部门可办理的审批事项", headings=("事项", "提出", "审批"), rows=steps, empty="不参与审批"),
+            Section("本部门的页面与操作", headings=("权限",), rows=rights),
+        ]

@@ -1,0 +1,126 @@
+"""The back office's look and its menu, as django-unfold reads them (settings.UNFOLD)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _may(right: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(right)
+
+
+def _item(title: str, icon: str, name: str, right: str = "") -> dict[str, Any]:
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+    if right:
+        item["permission"] = _may(right)
+    return item
+
+
+def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+    app, name = model.split(".")
+    return _item(title, icon, f"{app}_{name}_changelist", f"{app}.view_{name}")
+
+
+def css(_: HttpRequest) -> str:
+    return static("huigou/css/desk.css")
+
+
+def script(_: HttpRequest) -> str:
+    return static("huigou/js/desk.js")
+
+
+def favicon(_: HttpRequest) -> str:
+    return static("huigou/img/favicon.svg")
+
+
+MENU = [
+    {"items": [_item("首页", "home", "index")]},
+    {
+        # The old system's six menus, in its order.
+        "title": "消费券",
+        "items": [
+            _page("商家统计", "bar_chart", "reports.shopfigures"),
+            _page("优惠券使用", "receipt_long", "merchants.redemption"),
+            _page("优惠券领取", "redeem", "coupons.coupon"),
+            _page("买家管理", "groups", "coupons.consumer"),
+            _page("商家管理", "storefront", "merchants.merchant"),
+            _page("优惠券管理", "confirmation_number", "coupons.batch"),
+        ],
+    },
+    {
+        "title": "方案与审批",
+        "separator": True,
+        "items": [
+            _page("审批事项", "approval", "coupons.changerequest"),
+            _page("活动与方案", "description", "coupons.campaign"),
+            _page("轮次", "event_repeat", "coupons.round"),
+            _page("品类", "category", "coupons.category"),
+            _page("公告", "campaign", "coupons.notice"),
+            _page("村级服务站", "cottage", "coupons.station"),
+        ],
+    },
+    {
+        "title": "监督",
+        "separator": True,
+        "items": [
+            _page("投诉处理", "support_agent", "merchants.complaint"),
+            _page("检查记录", "fact_check", "merchants.inspection"),
+            _page("员工", "badge", "merchants.clerk"),
+            _page("排除名单", "person_off", "coupons.exclusion"),
+            _page("查看记录", "visibility", "coupons.reveal"),
+            _page("操作记录", "history", "reports.auditentry"),
+            _page("导出记录", "download", "reports.exportjob"),
+            _page("工作人员", "manage_accounts", "huigou.staff"),
+        ],
+    },
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "惠购乾城后台",
+    "SITE_HEADER": "惠购乾城",
+    "SITE_SUBHEADER": "消费券管理后台",
+    "SITE_SYMBOL": "redeem",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "THEME": "light",
+    "BORDER_RADIUS": "8px",
+    "STYLES": [css],
+    "SCRIPTS": [script],
+    "DASHBOARD_CALLBACK": "reports.dashboard.context",
+    "COLORS": {
+        "base": {
+            "50": "#faf8f5",
+            "100": "#f3efe9",
+            "200": "#e6dfd5",
+            "300": "#d3c8ba",
+            "400": "#a0917f",
+            "500": "#766a5d",
+            "600": "#5a4f45",
+            "700": "#453c34",
+            "800": "#2f2923",
+            "900": "#221d19",
+            "950": "#171310",
+        },
+        "primary": {
+            "50": "#fdf3f1",
+            "100": "#fbe4e0",
+            "200": "#f6c8c1",
+            "300": "#ec9f94",
+            "400": "#dd6b5c",
+            "500": "#c73f30",
+            "600": "#b1221a",
+            "700": "#951b15",
+            "800": "#7a1813",
+            "900": "#651714",
+            "950": "#380906",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": MENU},
+}

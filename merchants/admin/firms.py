@@ -1,0 +1,289 @@
+"""商家管理: from the letter of commitment to the one-time code, and a firm's standing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from coupons.models import Campaign
+from huigou import clock
+from huigou.admin.deed import Deed
+from huigou.admin.desk import DeskAdmin, Link, Section
+from huigou.listing import Listing
+from huigou.money import yuan
+from merchants import binding, conduct
+from merchants.desk import Merchants
+from merchants.models import BindingCode, Merchant, Outlet, Redemption
+
+
+class StateForm(forms.Form):
+    state = forms.ChoiceField(label="变更为", choices=Merchant.State.choices)
+    reason = forms.CharField(
+        label="理由", max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="公示在商家状态页"
+    )
+
+
+class LetterForm(forms.Form):
+    file = forms.FileField(label="承诺书（PDF、JPG 或 PNG）")
+    signed_on = forms.DateField(label="签订日期", widget=forms.DateInput(attrs={"type": "date"}))
+    version = forms.CharField(label="版本", max_length=20, initial="第一版")
+
+
+class CodeForm(forms.Form):
+    outlet = forms.ModelChoiceField(label="店面", queryset=Outlet.objects.none(), empty_label=None)
+    is_owner = forms.BooleanField(label="店主", required=False, help_text="店主可在手机上解绑本企业的店员")
+
+
+class InspectForm(forms.Form):
+    visited_on = forms.DateField(label="检查日期", widget=forms.DateInput(attrs={"type": "date"}))
+    note = forms.CharField(label="检查情况", max_length=1000, widget=forms.Textarea(attrs={"rows": 4}))
+    is_breach = forms.BooleanField(label="发现违约", required=False)
+    photo = forms.ImageField(label="照片", required=False)
+
+
+def _set_state(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
+    merchant = conduct.set_state(row.pk, data["state"], data["reason"], request.user)  # type: ignore[arg-type]
+    return f"{merchant.name}已变更为“{merchant.get_state_display()}”"
+
+
+def _record_letter(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
+    letter = conduct.record_letter(row, data["file"], data["signed_on"], data["version"], request.user)  # type: ignore[arg-type]
+    return f"承诺书已登记（散列 {letter.sha256[:12]}…）"
+
+
+def _own_outlets(form: forms.Form, request: HttpRequest, row: Merchant) -> None:
+    form.fields["outlet"].queryset = row.outlets.filter(is_active=True)  # type: ignore[attr-defined]
+
+
+def _issue(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> HttpResponse:
+    binding.issue_code(data["outlet"], request.user, is_owner=data["is_owner"])  # type: ignore[arg-type]
+    newest = BindingCode.objects.filter(outlet=data["outlet"]).latest("pk")
+    return HttpResponseRedirect(reverse("admin:merchants_merchant_code", args=[row.pk, newest.pk]))
+
+
+def _inspect(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
+    photos = [data["photo"]] if data.get("photo") else []
+    conduct.inspect(
+        row, request.user, data["visited_on"], data["note"], is_breach=data["is_breach"], photos=photos  # type: ignore[arg-type]
+    )
+    return "检查记录已登记"
+
+
+def _standing(row: Merchant) -> dict[str, Any]:
+    return {"state": row.state, "state_reason": row.state_reason}
+
+
+class MerchantForm(forms.ModelForm):
+    """A firm's own particulars; its standing changes by 状态变更 with a reason."""
+
+    class Meta:
+        model = Merchant
+        fields = ["name", "categories", "stat_status", "address", "phone", "offer", "is_collective", "seq"]
+
+
+class MerchantAdmin(DeskAdmin):
+    """Firms of the campaign, their places, people, letters, codes and standing."""
+
+    listing = Merchants
+    form = MerchantForm
+    note = "登记承诺书后方可发放验证码；暂停、失信名单即时公示。"
+    deeds = (
+        Deed("letter", "登记承诺书", "merchants.record_letter", _record_letter, LetterForm, on_row=False),
+        Deed(
+            "code", "发放验证码", "merchants.issue_code", _issue, CodeForm, prepare=_own_outlets, on_row=False,
+            say=lambda row: "验证码只能使用一次，14 天内有效，绑定到所选店面。",
+        ),
+        Deed("inspect", "登记检查", "merchants.add_inspection", _inspect, InspectForm, on_row=False),
+        Deed(
+            "state", "状态变更", "merchants.sanction", _set_state, StateForm, facts=_standing, tone="danger",
+            say=lambda row: f"{row.name}，当前：{row.get_state_display()}。",
+        ),
+    )
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:merchant_id>/code/<int:code_id>/", wrap(self.code_view), name="merchants_merchant_code"),
+            path("<int:merchant_id>/letter/<int:letter_id>/", wrap(self.letter_view), name="merchants_merchant_letter"),
+            *super().get_urls(),
+        ]
+
+    def links(self, request: HttpRequest, listing: Listing) -> list[Link]:
+        found = super().links(request, listing)
+        if request.user.has_perm("merchants.view_outlet"):
+            found.append(Link("店面", reverse("admin:merchants_outlet_changelist")))
+        return found
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "categories":
+            campaign = self._campaign(request)
+            kwargs["queryset"] = campaign.category_set.all() if campaign else db_field.related_model.objects.none()
+            kwargs["widget"] = forms.CheckboxSelectMultiple()
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @staticmethod
+    def _campaign(request: HttpRequest) -> Campaign | None:
+        return Campaign.objects.current() or Campaign.objects.order_by("-pk").first()
+
+    def save_model(self, request: HttpRequest, obj: Merchant, form: Any, change: Any) -> None:
+        if not change:
+            obj.campaign, obj.joined_at = self._campaign(request), clock.now()
+        super().save_model(request, obj, form, change)
+        if not change and not obj.is_collective:
+            Outlet.objects.create(merchant=obj, name=obj.name, address=obj.address, phone=obj.phone)
+
+    def sections(self, request: HttpRequest, row: Merchant) -> list[Section]:
+        return [
+            self._facts(row),
+            self._outlets(request, row),
+            Section(
+                "信用承诺书",
+                headings=("版本", "签订日期", "登记人", "登记时间", "文件散列", "文件"),
+                rows=[
+                    (
+                        x.version,
+                        x.signed_on,
+                        str(x.recorded_by),
+                        x.recorded_at,
+                        f"{x.sha256[:16]}…",
+                        format_html(
+                            '<a class="link" href="{}">打开</a>',
+                            reverse("admin:merchants_merchant_letter", args=[row.pk, x.pk]),
+                        ),
+                    )
+                    for x in row.letters.select_related("recorded_by").order_by("-pk")
+                ],
+                empty="尚未提交，不能发放验证码",
+            ),
+            self._codes(request, row),
+            Section(
+                "状态变更",
+                headings=("时间", "变更为", "理由", "经办人"),
+                rows=[
+                    (s.at, s.get_state_display(), s.reason, str(s.staff))
+                    for s in row.sanctions.select_related("staff")
+                ],
+            ),
+            Section(
+                "检查记录",
+                headings=("日期", "检查人", "情况", "违约"),
+                rows=[
+                    (i.visited_on, str(i.inspector), i.finding, i.is_breach)
+                    for i in row.inspections.select_related("inspector").order_by("-pk")
+                ],
+            ),
+            Section(
+                "投诉",
+                headings=("时间", "内容", "状态", "处理结果"),
+                rows=[(c.made_at, c.text, c.get_state_display(), c.answer) for c in row.complaints.order_by("-pk")],
+            ),
+        ]
+
+    def _facts(self, row: Merchant) -> Section:
+        used = Redemption.objects.counted().filter(merchant=row)
+        spent = used.values_list("face_fen", "amount_fen")
+        uses = f"{reverse('admin:merchants_redemption_changelist')}?merchant={row.pk}"
+        return Section(
+            row.name,
+            facts=[
+                ("状态", row.get_state_display()),
+                ("状态说明", row.state_reason),
+                ("品类", "、".join(c.name for c in row.categories.all())),
+                ("统计状态", row.get_stat_status_display()),
+                ("企业地址", row.address),
+                ("联系电话", row.phone),
+                ("企业让利", row.offer),
+                ("集体名录", row.is_collective),
+                ("加入时间", row.joined_at),
+                ("使用（张）", format_html('<a class="link" href="{}">{}</a>', uses, len(spent))),
+                ("消费券金额（元）", yuan(sum(face for face, _ in spent))),
+                ("消费金额（元）", yuan(sum(amount or 0 for _, amount in spent))),
+            ],
+        )
+
+    def _outlets(self, request: HttpRequest, row: Merchant) -> Section:
+        add = f"{reverse('admin:merchants_outlet_add')}?merchant={row.pk}"
+        rows: list[tuple[Any, ...]] = []
+        for outlet in row.outlets.order_by("pk"):
+            clerks = [c for c in outlet.clerks.select_related("person").order_by("pk") if c.unbound_at is None]
+            people = "、".join(f"{c.person.masked_name} {c.person.masked_phone}" for c in clerks)
+            change = reverse("admin:merchants_outlet_change", args=[outlet.pk])
+            may = request.user.has_perm("merchants.change_outlet")
+            rows.append(
+                (
+                    outlet.name,
+                    outlet.address,
+                    outlet.phone,
+                    outlet.is_active,
+                    people,
+                    format_html('<a class="link" href="{}">更新</a>', change) if may else "",
+                )
+            )
+        if request.user.has_perm("merchants.add_outlet"):
+            rows.append((format_html('<a class="link" href="{}">添加店面</a>', add), " ", " ", " ", " ", " "))
+        return Section("店面与员工", headings=("店面", "地址", "电话", "营业", "已绑定员工", "操作"), rows=rows)
+
+    def _codes(self, request: HttpRequest, row: Merchant) -> Section:
+        now = clock.now()
+        rows = []
+        for code in BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk"):
+            is_open = not code.used_at and not code.revoked_at and code.expires_at > now
+            state = "已使用" if code.used_at else "已作废" if code.revoked_at else "有效" if is_open else "已失效"
+            href = reverse("admin:merchants_merchant_code", args=[row.pk, code.pk])
+            printable = is_open and request.user.has_perm("merchants.issue_code")
+            rows.append(
+                (
+                    code.outlet.name,
+                    "店主" if code.is_owner else "店员",
+                    str(code.issued_by),
+                    code.issued_at,
+                    code.expires_at,
+                    state,
+                    format_html('<a class="link" href="{}">打印</a>', href) if printable else "",
+                )
+            )
+        return Section(
+            "绑定验证码",
+            headings=("店面", "身份", "发放人", "发放时间", "失效时间", "状态", "操作"),
+            rows=rows,
+            empty="尚未发放",
+        )
+
+    def code_view(self, request: HttpRequest, merchant_id: int, code_id: int) -> HttpResponse:
+        """Show a one-time code on a sheet to print, as long as it is unused."""
+        if not request.user.has_perm("merchants.issue_code"):
+            raise Http404
+        rows = BindingCode.objects.select_related("outlet__merchant__campaign")
+        code = rows.filter(pk=code_id, outlet__merchant_id=merchant_id).first()
+        if code is None or code.code is None or code.used_at or code.revoked_at:
+            raise Http404
+        plain = str(code.code)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "商家绑定验证码",
+            "code": code,
+            "shown": "-".join(plain[i : i + 4] for i in range(0, len(plain), 4)),
+            "bind_at": request.build_absolute_uri("/shop/bind"),
+            "back": self.address("page", merchant_id),
+        }
+        response = TemplateResponse(request, "admin/desk/code.html", context)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def letter_view(self, request: HttpRequest, merchant_id: int, letter_id: int) -> HttpResponse:
+        """Hand out a letter of commitment as a file, never inside a page."""
+        if not self.has_view_permission(request):
+            raise Http404
+        merchant = self.subject_row(request, str(merchant_id))
+        letter = merchant.letters.filter(pk=letter_id).first()
+        if letter is None:
+            raise Http404
+        return FileResponse(letter.file.open("rb"), as_attachment=True, filename=letter.file.name.rsplit("/", 1)[-1])

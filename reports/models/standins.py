@@ -1,0 +1,13 @@
+"""Names under which figures that stand in no table of their own have a page."""
+
+from __future__ import annotations
+
+from merchants.models import Merchant
+
+
+class ShopFigures(Merchant):
+    """商家统计 as a page: its lines are sums, its right is its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = verbose_name_plural = "商家统计"

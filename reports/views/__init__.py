@@ -1,0 +1,1 @@
+"""What the back office's scripts and downloads ask of reports."""
