@@ -76,6 +76,13 @@ class Column:
     def is_number(self) -> bool:
         return self.kind in (Kind.COUNT, Kind.MONEY, Kind.FACE, Kind.RATIO)
 
+    @property
+    def css(self) -> str:
+        """Return the cell's class: numbers stand right, numbers, moments and masked people in one line."""
+        if self.is_number:
+            return "num"
+        return "one" if self.full or self.kind in (Kind.MOMENT, Kind.DAY) else ""
+
 
 # ---- filters
 
@@ -205,6 +212,7 @@ class Listing(ABC):
     empty: ClassVar[str] = "没有符合条件的记录"
     Filters: ClassVar[type[forms.Form]] = forms.Form
     columns: ClassVar[tuple[Column, ...]] = ()
+    more: ClassVar[frozenset[str]] = frozenset()  # filters that the old system had not: folded away until used
     page_size: int = 20
 
     def __init__(self, params: Mapping[str, Any], now: dt.datetime, subject: Any = None) -> None:

@@ -80,6 +80,7 @@ class Coupons(CampaignListing):
     code = "coupons"
     title = "优惠券领取"
     Filters = CouponFilters
+    more = frozenset({"face", "round", "channel"})
     deeds_heading = "退回"
     columns = (
         Column("金额", lambda c: c.face_fen, Kind.FACE, total="face", width=10),
@@ -156,6 +157,7 @@ class UseFilters(DaysForm):
     round = PickField("轮次")
     stat = PickField("统计状态", Merchant.StatStatus.choices)
     merchant = PickField("商家")
+    place = forms.IntegerField(label="店面编号", required=False, widget=forms.HiddenInput)
 
 
 def kind_words(redemption: Redemption) -> str:
@@ -174,6 +176,7 @@ class Uses(CampaignListing):
     code = "uses"
     title = "优惠券使用"
     Filters = UseFilters
+    more = frozenset({"face", "round", "stat", "merchant"})
     deeds_heading = "操作"
     columns = (
         Column("商家", lambda r: r.outlet.name, width=20, link=lambda r: reverse("admin:merchants_redemption_page", args=[r.pk])),
@@ -232,6 +235,8 @@ class Uses(CampaignListing):
             rows = rows.filter(merchant__stat_status=cleaned["stat"])
         if cleaned.get("merchant"):
             rows = rows.filter(merchant_id=int(cleaned["merchant"]))
+        if cleaned.get("place"):
+            rows = rows.filter(outlet_id=cleaned["place"])
         return rows
 
     def sums(self) -> dict[str, int]:

@@ -121,11 +121,11 @@ def _figures(campaign: Campaign, coupons: dict[str, int], uses: dict[str, int], 
     claims, spent = "coupons_coupon", "merchants_redemption"
     health, is_well = _health()
     return [
-        _figure("已领取（张）", f"{coupons['drawn']:,}", f"{short_yuan(coupons['drawn_fen'])} 元", _link(claims)),
+        _figure("已领取（张）", f"{coupons['drawn']:,}", f"{coupons['drawn_fen'] // 100:,} 元", _link(claims)),
         _figure("未使用（张）", f"{coupons['unused']:,}", "在买家手中", _link(claims, "state=unused")),
         _figure("待录入（张）", f"{coupons['pending']:,}", until, _link(claims, "state=sent"), "wait" if coupons["pending"] else ""),
-        _figure("已使用（张）", f"{coupons['used']:,}", f"{short_yuan(uses['face'])} 元", _link(spent)),
-        _figure("到期收回（张）", f"{coupons['lapsed']:,}", f"{short_yuan(coupons['lapsed_fen'])} 元", _link(claims, "state=lapsed")),
+        _figure("已使用（张）", f"{coupons['used']:,}", f"{uses['face'] // 100:,} 元", _link(spent)),
+        _figure("到期收回（张）", f"{coupons['lapsed']:,}", f"{coupons['lapsed_fen'] // 100:,} 元", _link(claims, "state=lapsed")),
         _figure("商家放弃（张）", f"{coupons['forfeited']:,}", "逾期未录入", _link(claims, "state=forfeited"), "bad" if coupons["forfeited"] else ""),
         _figure("消费金额（元）", yuan(uses["amount"]), "买家实际消费", _link("reports_shopfigures")),
         _figure("拉动倍数", f"{ratio:.2f}" if ratio else "—", "消费金额 ÷ 消费券金额", _link("reports_shopfigures", "group=category")),

@@ -43,7 +43,7 @@ class Cell:
     text: str
     href: str = ""
     tone: str = ""
-    is_number: bool = False
+    css: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ class DeskAdmin(ModelAdmin):
             "title": listing.title,
             "is_fullwidth": "1",
             "listing": listing,
-            "fields": [listing.form[name] for name in listing.form.fields],
+            "fields": [listing.form[name] for name in listing.form.fields if name not in listing.more],
+            "more_fields": [listing.form[name] for name in listing.form.fields if name in listing.more],
+            "is_more_used": any(name in listing.kept for name in listing.more),
             "columns": columns,
             "rows": [self._row(request, row, columns) for row in page.object_list],
             "has_deeds": self._has_row_deeds(request),
@@ -175,14 +177,14 @@ class DeskAdmin(ModelAdmin):
     def _cell(column: Column, row: Any) -> Cell:
         text = column.shown(column.value(row))
         href = column.link(row) if column.link and text else ""
-        return Cell(column.heading, text, href, column.tone(row) if column.tone else "", column.is_number)
+        return Cell(column.heading, text, href, column.tone(row) if column.tone else "", column.css)
 
     @staticmethod
     def _totals(columns: Sequence[Column], sums: dict[str, int]) -> list[Cell]:
         if not any(column.total for column in columns):
             return []
         return [
-            Cell(c.heading, c.shown(sums[c.total]) if c.total in sums else "", is_number=c.is_number) for c in columns
+            Cell(c.heading, c.shown(sums[c.total]) if c.total in sums else "", css=c.css) for c in columns
         ]
 
     # ---- a row's own page

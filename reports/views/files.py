@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from reports import exports
 from reports.models import ExportJob
@@ -27,7 +27,7 @@ def progress_json(job: ExportJob) -> JsonResponse:
     )
 
 
-def download(request: HttpRequest, job: ExportJob) -> HttpResponse | StreamingHttpResponse | FileResponse:
+def download(request: HttpRequest, job: ExportJob) -> HttpResponse | StreamingHttpResponse:
     """Return the workbook, whole or the asked-for range (RFC 9110, one range, validated by ETag)."""
     if job.state != ExportJob.State.READY or not job.file or not job.file.storage.exists(job.file.name):
         raise Http404
@@ -40,9 +40,8 @@ def download(request: HttpRequest, job: ExportJob) -> HttpResponse | StreamingHt
     }
     asked = _RANGE.fullmatch(request.headers.get("Range", ""))
     if asked is None or request.headers.get("If-Range", etag) != etag:
-        response = FileResponse(job.file.open("rb"), content_type=XLSX)
-        response.headers.update({**headers, "Content-Length": str(size)})
-        return response
+        whole = {**headers, "Content-Length": str(size)}
+        return StreamingHttpResponse(_part(job.file.open("rb"), 0, size), content_type=XLSX, headers=whole)
     first, last = asked[1], asked[2]
     start = int(first) if first else max(0, size - int(last or 0))
     end = min(int(last), size - 1) if first and last else size - 1
