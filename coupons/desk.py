@@ -65,7 +65,11 @@ class CampaignListing(Listing):
 
     def faces(self) -> list[tuple[str, str]]:
         """Return the choices of 面额."""
-        rows = Batch.objects.filter(category__campaign=self.subject).order_by("face_fen").values_list("face_fen", flat=True)
+        rows = (
+            Batch.objects.filter(category__campaign=self.subject)
+            .order_by("face_fen")
+            .values_list("face_fen", flat=True)
+        )
         return [(str(face), f"{short_yuan(face)} 元") for face in rows.distinct()]
 
 
@@ -139,9 +143,7 @@ class Batches(CampaignListing):
 
 def is_lapsed(now: dt.datetime, path: str = "") -> Q:
     """Return the condition that a coupon has lapsed at an instant, booked or not yet."""
-    return Q(**{f"{path}state": State.EXPIRED}) | Q(
-        **{f"{path}state": State.HELD, f"{path}expires_at__lte": now}
-    )
+    return Q(**{f"{path}state": State.EXPIRED}) | Q(**{f"{path}state": State.HELD, f"{path}expires_at__lte": now})
 
 
 # ---- 买家管理
@@ -231,7 +233,10 @@ class Changes(CampaignListing):
         Column("编号", lambda c: c.pk, width=8),
         Column("事项", lambda c: CHANGES[c.verb].title if c.verb in CHANGES else c.verb, width=14),
         Column(
-            "摘要", lambda c: c.summary, width=40, link=lambda c: reverse("admin:coupons_changerequest_page", args=[c.pk])
+            "摘要",
+            lambda c: c.summary,
+            width=40,
+            link=lambda c: reverse("admin:coupons_changerequest_page", args=[c.pk]),
         ),
         Column("理由", lambda c: c.reason, width=30),
         Column("经办", lambda c: f"{c.get_maker_department_display()} {c.maker.first_name or c.maker.username}"),
@@ -240,7 +245,9 @@ class Changes(CampaignListing):
         Column(
             "审批",
             lambda c: (
-                f"{c.get_checker_department_display()} {c.checker.first_name or c.checker.username}" if c.checker else ""
+                f"{c.get_checker_department_display()} {c.checker.first_name or c.checker.username}"
+                if c.checker
+                else ""
             ),
         ),
         Column("决定时间", lambda c: c.decided_at, Kind.MOMENT, width=20),
@@ -472,5 +479,3 @@ class Reveals(Listing):
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         rows = rows.filter(within(cleaned, "at"))
         return rows.filter(reason__icontains=cleaned["words"]) if cleaned.get("words") else rows
-
-

@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``value`` takes a row; ``total`` names the sum in the last line; ``link`` and ``tone`` are the page's.
+    """One column. ``value`` takes a row; ``total`` names its sum in the last line; ``link`` and ``tone`` are for pages.
 
     ``full`` gives the unmasked value, for an export that was allowed and reasoned.
     """

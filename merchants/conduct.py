@@ -49,9 +49,7 @@ def set_state(merchant_id: int, state: str, reason: str, staff: Staff) -> Mercha
         if state == Merchant.State.ACTIVE:
             merchant.state_reason = ""
         merchant.save(update_fields=["state", "state_reason"])
-        Sanction.objects.create(
-            merchant=merchant, state=state, reason=reason.strip(), staff=staff, at=clock.now()
-        )
+        Sanction.objects.create(merchant=merchant, state=state, reason=reason.strip(), staff=staff, at=clock.now())
         if state in (Merchant.State.BLACKLISTED, Merchant.State.LEFT):
             # Nobody binds anew for a firm that is out.
             open_codes = BindingCode.objects.filter(outlet__merchant=merchant, used_at=None, revoked_at=None)

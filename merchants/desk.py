@@ -179,13 +179,23 @@ class Uses(CampaignListing):
     more = frozenset({"face", "round", "stat", "merchant"})
     deeds_heading = "操作"
     columns = (
-        Column("商家", lambda r: r.outlet.name, width=20, link=lambda r: reverse("admin:merchants_redemption_page", args=[r.pk])),
+        Column(
+            "商家",
+            lambda r: r.outlet.name,
+            width=20,
+            link=lambda r: reverse("admin:merchants_redemption_page", args=[r.pk]),
+        ),
         Column("员工微信号", clerk_wechat, width=14),
         Column("员工姓名", lambda r: r.clerk.person.masked_name, full=lambda r: r.clerk.person.name or "", width=10),
         Column("员工电话", lambda r: r.clerk.person.masked_phone, full=lambda r: r.clerk.person.phone or "", width=14),
         Column("金额", lambda r: r.face_fen, Kind.FACE, total="face", width=10),
         Column("买家微信号", lambda r: r.consumer.wechat_name, width=16),
-        Column("买家手机号", lambda r: r.consumer.person.masked_phone, full=lambda r: r.consumer.person.phone or "", width=14),
+        Column(
+            "买家手机号",
+            lambda r: r.consumer.person.masked_phone,
+            full=lambda r: r.consumer.person.phone or "",
+            width=14,
+        ),
         Column("消费人数·加油品类", kind_words, width=16),
         Column("消费金额", lambda r: r.amount_fen, Kind.MONEY, total="amount", width=12),
         Column("备注", lambda r: r.note, width=26),
@@ -222,7 +232,9 @@ class Uses(CampaignListing):
             places = Outlet.objects.filter(Q(name__icontains=words) | Q(merchant__name__icontains=words))
             rows = rows.filter(outlet__in=list(places.values_list("pk", flat=True)))
         if kept := cleaned.get("clerk"):
-            rows = rows.filter(clerk__in=list(Clerk.objects.filter(by_name(kept, "person")).values_list("pk", flat=True)))
+            rows = rows.filter(
+                clerk__in=list(Clerk.objects.filter(by_name(kept, "person")).values_list("pk", flat=True))
+            )
         if cleaned.get("phone"):
             rows = rows.filter(by_phone(cleaned["phone"], "consumer__person"))
         if cleaned.get("category"):
@@ -265,7 +277,9 @@ class Merchants(CampaignListing):
     Filters = MerchantFilters
     columns = (
         Column("序号", lambda m: m.seq or m.pk, width=6),
-        Column("企业名称", lambda m: m.name, width=28, link=lambda m: reverse("admin:merchants_merchant_page", args=[m.pk])),
+        Column(
+            "企业名称", lambda m: m.name, width=28, link=lambda m: reverse("admin:merchants_merchant_page", args=[m.pk])
+        ),
         Column("品类", lambda m: "、".join(c.name for c in m.categories.all()), width=16),
         Column("统计状态", lambda m: m.get_stat_status_display(), width=14),
         Column("企业地址", lambda m: m.address, width=26),
@@ -377,7 +391,9 @@ class Complaints(CampaignListing):
         Column("编号", lambda c: c.pk, width=8),
         Column("商家", lambda c: c.merchant.name, width=24),
         Column("买家", lambda c: c.consumer.person.masked_phone, width=14),
-        Column("内容", lambda c: c.text, width=44, link=lambda c: reverse("admin:merchants_complaint_page", args=[c.pk])),
+        Column(
+            "内容", lambda c: c.text, width=44, link=lambda c: reverse("admin:merchants_complaint_page", args=[c.pk])
+        ),
         Column("投诉时间", lambda c: c.made_at, Kind.MOMENT, width=20),
         Column("状态", lambda c: c.get_state_display(), tone=lambda c: COMPLAINT_TONES[c.state], width=8),
         Column("处理结果", lambda c: c.answer, width=30),
@@ -452,7 +468,11 @@ class Outlets(CampaignListing):
     )
 
     def base(self) -> QuerySet[Any]:
-        return Outlet.objects.filter(merchant__campaign=self.subject).select_related("merchant").order_by("merchant__seq", "pk")
+        return (
+            Outlet.objects.filter(merchant__campaign=self.subject)
+            .select_related("merchant")
+            .order_by("merchant__seq", "pk")
+        )
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         if words := cleaned.get("words"):

@@ -69,7 +69,9 @@ def _round(campaign: Campaign, now: dt.datetime) -> dict[str, Any] | None:
         return None
     state_ = current.state(now)
     target = {"before": current.opens_at, "open": current.closes_at}.get(state_)
-    decks = Deck.objects.filter(round=current).aggregate(size=Sum("size", default=0), drawn=Sum("next_ticket", default=0))
+    decks = Deck.objects.filter(round=current).aggregate(
+        size=Sum("size", default=0), drawn=Sum("next_ticket", default=0)
+    )
     return {
         "title": str(current),
         "words": round_words(current, now),
@@ -110,8 +112,12 @@ def _figure(title: str, value: str, note: str, href: str, tone: str = "") -> dic
     return {"title": title, "value": value, "note": note, "href": href, "tone": tone}
 
 
-def _figures(campaign: Campaign, coupons: dict[str, int], uses: dict[str, int], now: dt.datetime) -> list[dict[str, str]]:
-    pool = Balance.objects.filter(campaign=campaign, account_kind=Account.POOL).aggregate(s=Sum("amount_fen", default=0))
+def _figures(
+    campaign: Campaign, coupons: dict[str, int], uses: dict[str, int], now: dt.datetime
+) -> list[dict[str, str]]:
+    pool = Balance.objects.filter(campaign=campaign, account_kind=Account.POOL).aggregate(
+        s=Sum("amount_fen", default=0)
+    )
     ratio = uses["amount"] / uses["face"] if uses["face"] else None
     freeze = Freeze.objects.filter(campaign=campaign, released_at=None).first()
     asked = ChangeRequest.objects.filter(campaign=campaign, state=ChangeRequest.State.PROPOSED).count()
@@ -123,19 +129,56 @@ def _figures(campaign: Campaign, coupons: dict[str, int], uses: dict[str, int], 
     return [
         _figure("已领取（张）", f"{coupons['drawn']:,}", f"{coupons['drawn_fen'] // 100:,} 元", _link(claims)),
         _figure("未使用（张）", f"{coupons['unused']:,}", "在买家手中", _link(claims, "state=unused")),
-        _figure("待录入（张）", f"{coupons['pending']:,}", until, _link(claims, "state=sent"), "wait" if coupons["pending"] else ""),
+        _figure(
+            "待录入（张）",
+            f"{coupons['pending']:,}",
+            until,
+            _link(claims, "state=sent"),
+            "wait" if coupons["pending"] else "",
+        ),
         _figure("已使用（张）", f"{coupons['used']:,}", f"{uses['face'] // 100:,} 元", _link(spent)),
-        _figure("到期收回（张）", f"{coupons['lapsed']:,}", f"{coupons['lapsed_fen'] // 100:,} 元", _link(claims, "state=lapsed")),
-        _figure("商家放弃（张）", f"{coupons['forfeited']:,}", "逾期未录入", _link(claims, "state=forfeited"), "bad" if coupons["forfeited"] else ""),
+        _figure(
+            "到期收回（张）",
+            f"{coupons['lapsed']:,}",
+            f"{coupons['lapsed_fen'] // 100:,} 元",
+            _link(claims, "state=lapsed"),
+        ),
+        _figure(
+            "商家放弃（张）",
+            f"{coupons['forfeited']:,}",
+            "逾期未录入",
+            _link(claims, "state=forfeited"),
+            "bad" if coupons["forfeited"] else "",
+        ),
         _figure("消费金额（元）", yuan(uses["amount"]), "买家实际消费", _link("reports_shopfigures")),
-        _figure("拉动倍数", f"{ratio:.2f}" if ratio else "—", "消费金额 ÷ 消费券金额", _link("reports_shopfigures", "group=category")),
+        _figure(
+            "拉动倍数",
+            f"{ratio:.2f}" if ratio else "—",
+            "消费金额 ÷ 消费券金额",
+            _link("reports_shopfigures", "group=category"),
+        ),
         _figure("奖池余额（元）", yuan(pool["s"]), f"资金总额 {yuan(campaign.budget_fen)} 元", _link("coupons_batch")),
         _figure(
-            "账目", "冻结" if freeze else "正常", f"核对问题 {len(freeze.findings)} 项" if freeze else "逐分钟核对",
-            "", "bad" if freeze else "good",
+            "账目",
+            "冻结" if freeze else "正常",
+            f"核对问题 {len(freeze.findings)} 项" if freeze else "逐分钟核对",
+            "",
+            "bad" if freeze else "good",
         ),
-        _figure("待审批", f"{asked:,}", "审批事项", _link("coupons_changerequest", "state=proposed"), "wait" if asked else ""),
-        _figure("待受理投诉", f"{complaints:,}", "投诉处理", _link("merchants_complaint", "state=new"), "wait" if complaints else ""),
+        _figure(
+            "待审批",
+            f"{asked:,}",
+            "审批事项",
+            _link("coupons_changerequest", "state=proposed"),
+            "wait" if asked else "",
+        ),
+        _figure(
+            "待受理投诉",
+            f"{complaints:,}",
+            "投诉处理",
+            _link("merchants_complaint", "state=new"),
+            "wait" if complaints else "",
+        ),
         _figure("后台任务", "正常" if is_well else "异常", health, "", "good" if is_well else "bad"),
     ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable
@@ -141,7 +140,7 @@ def _write_job(job: ExportJob) -> None:
         cache.set(f"{_beat_key(job.pk)}:total", total, 3600)
         cover = Cover(str(job.staff) if job.staff else "系统", str(job.pk), checked)
         done, digest = write(part, listing, cover, persons=PERSONS in job.filters, beat=beat)
-    os.replace(part, folder / name)
+    part.replace(folder / name)  # a name that is complete or not there
     ExportJob.objects.filter(pk=job.pk).update(
         state=State.READY,
         rows_done=done,
@@ -152,7 +151,7 @@ def _write_job(job: ExportJob) -> None:
     )
 
 
-class snapshot(transaction.Atomic):  # noqa: N801 (reads as a verb: `with snapshot():`)
+class snapshot(transaction.Atomic):
     """A transaction in which every statement sees the same instant's rows."""
 
     def __init__(self) -> None:
@@ -251,7 +250,7 @@ class Formats:
         numbers = {
             Kind.COUNT: "#,##0",
             Kind.MONEY: "#,##0.00",
-            Kind.FACE: "#,##0.##",
+            Kind.FACE: "General",
             Kind.RATIO: "0.00",
             Kind.MOMENT: "yyyy/m/d hh:mm:ss",
             Kind.DAY: "yyyy/m/d",
@@ -303,7 +302,10 @@ def _ratio(sums: dict[str, int]) -> dict[str, Any]:
 
 
 def _line(values: Iterable[Any]) -> bytes:
-    plain = [clock.local(v).isoformat() if isinstance(v, dt.datetime) else str(v) if isinstance(v, dt.date) else v for v in values]
+    plain = [
+        clock.local(v).isoformat() if isinstance(v, dt.datetime) else str(v) if isinstance(v, dt.date) else v
+        for v in values
+    ]
     return (json.dumps(plain, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
 
 

@@ -128,12 +128,16 @@ class ShopFigures(CampaignListing):
         used = Q(state=Spent.USED) & within(self.cleaned, "completed_at")
         scanned = within(self.cleaned, "scanned_at")
         rows = self.rows.filter(used) if self.group in ("day", "hour") else self.rows
-        grouped = rows.order_by().values(**KEYS[self.group]).annotate(
-            uses=Count("pk", filter=used),
-            face=Sum("face_fen", filter=used, default=0),
-            amount=Sum("amount_fen", filter=used, default=0),
-            pending=Count("pk", filter=Q(state=Spent.PENDING) & scanned),
-            forfeited=Count("pk", filter=Q(state=Spent.FORFEITED) & scanned),
+        grouped = (
+            rows.order_by()
+            .values(**KEYS[self.group])
+            .annotate(
+                uses=Count("pk", filter=used),
+                face=Sum("face_fen", filter=used, default=0),
+                amount=Sum("amount_fen", filter=used, default=0),
+                pending=Count("pk", filter=Q(state=Spent.PENDING) & scanned),
+                forfeited=Count("pk", filter=Q(state=Spent.FORFEITED) & scanned),
+            )
         )
         return [row for row in grouped.order_by("key") if row["uses"] or row["pending"] or row["forfeited"]]
 

@@ -17,9 +17,7 @@ from huigou.roles import CHANGES
 
 
 class NoteForm(forms.Form):
-    note = forms.CharField(
-        label="审批意见", max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    note = forms.CharField(label="审批意见", max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class RejectForm(forms.Form):
@@ -31,7 +29,7 @@ def _open(change: ChangeRequest) -> bool:
 
 
 def _facts(change: ChangeRequest) -> dict[str, Any]:
-    return {"state": change.state, "verb": change.verb, "payload_sha256": change.payload_sha256}
+    return {"状态": change.get_state_display(), "事项": change.verb, "内容散列": change.payload_sha256}
 
 
 def _say(change: ChangeRequest) -> str:
@@ -61,11 +59,25 @@ class ChangeRequestAdmin(ReadOnlyMixin, DeskAdmin):
     deeds = (
         Deed("approve", "批准", "coupons.decide_change", _approve, NoteForm, offered=_open, facts=_facts, say=_say),
         Deed(
-            "reject", "驳回", "coupons.decide_change", _reject, RejectForm, offered=_open, facts=_facts, say=_say,
+            "reject",
+            "驳回",
+            "coupons.decide_change",
+            _reject,
+            RejectForm,
+            offered=_open,
+            facts=_facts,
+            say=_say,
             tone="danger",
         ),
         Deed(
-            "withdraw", "撤销", "coupons.propose_change", _withdraw, PlainForm, offered=_open, facts=_facts, say=_say,
+            "withdraw",
+            "撤销",
+            "coupons.propose_change",
+            _withdraw,
+            PlainForm,
+            offered=_open,
+            facts=_facts,
+            say=_say,
         ),
     )
 

@@ -97,7 +97,7 @@ class ExclusionAdmin(ReadOnlyMixin, DeskAdmin):
             _remove,
             ReasonForm,
             offered=lambda row: row.removed_at is None,
-            facts=lambda row: {"removed_at": str(row.removed_at or "")},
+            facts=lambda row: {"状态": "已移出" if row.removed_at else "在名单"},
             button="移出",
             tone="danger",
         ),

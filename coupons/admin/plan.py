@@ -39,7 +39,7 @@ def _resume_round(request: HttpRequest, row: Round, data: dict[str, Any]) -> str
 
 
 def _paused(row: Any) -> dict[str, Any]:
-    return {"paused_at": str(row.paused_at or ""), "pause_notice": row.pause_notice}
+    return {"状态": "已暂停" if row.paused_at else "未暂停", "公告": row.pause_notice}
 
 
 class ReleaseForm(forms.Form):
@@ -73,18 +73,35 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
     note = "备奖后投放与牌面锁定；备奖前可提出修改投放，由财政局或领导小组审批。"
     deeds = (
         Deed(
-            "pause", "暂停", "coupons.pause", _pause_round, PauseForm, facts=_paused, tone="danger",
+            "pause",
+            "暂停",
+            "coupons.pause",
+            _pause_round,
+            PauseForm,
+            facts=_paused,
+            tone="danger",
             offered=lambda row: row.paused_at is None and row.booked_at is None,
             say=lambda row: f"{row}的抽奖和扫码立即停止，已扫码的券仍可录入。",
         ),
         Deed(
-            "resume", "恢复", "coupons.pause", _resume_round, PlainForm, facts=_paused,
+            "resume",
+            "恢复",
+            "coupons.pause",
+            _resume_round,
+            PlainForm,
+            facts=_paused,
             offered=lambda row: row.paused_at is not None,
             say=lambda row: f"恢复{row}，暂停公告同时撤下。",
         ),
         Deed(
-            "release", "修改投放", "coupons.propose_change", _propose_release, ReleaseForm,
-            offered=lambda row: row.dealt_at is None, prepare=_offer_counts, on_row=False,
+            "release",
+            "修改投放",
+            "coupons.propose_change",
+            _propose_release,
+            ReleaseForm,
+            offered=lambda row: row.dealt_at is None,
+            prepare=_offer_counts,
+            on_row=False,
             say=lambda row: f"{row}的投放默认为奖池所余均分到剩余轮次。修改须经审批。",
         ),
     )
@@ -93,7 +110,9 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
         return super().get_queryset(request).select_related("campaign")
 
     def sections(self, request: HttpRequest, row: Round) -> list[Section]:
-        dealt = row.allotments.select_related("batch__category").order_by("batch__category__position", "batch__face_fen")
+        dealt = row.allotments.select_related("batch__category").order_by(
+            "batch__category__position", "batch__face_fen"
+        )
         if row.dealt_at:
             release = [(a.batch.category.name, a.batch.face_text, a.count, "已备奖") for a in dealt]
         else:
@@ -153,12 +172,23 @@ class CategoryAdmin(ReadOnlyMixin, DeskAdmin):
     has_page = False
     deeds = (
         Deed(
-            "pause", "暂停", "coupons.pause", _pause_category, PauseForm, facts=_paused, tone="danger",
+            "pause",
+            "暂停",
+            "coupons.pause",
+            _pause_category,
+            PauseForm,
+            facts=_paused,
+            tone="danger",
             offered=lambda row: row.paused_at is None and row.is_active,
             say=lambda row: f"{row}的抽奖和扫码立即停止，已扫码的券仍可录入。",
         ),
         Deed(
-            "resume", "恢复", "coupons.pause", _resume_category, PlainForm, facts=_paused,
+            "resume",
+            "恢复",
+            "coupons.pause",
+            _resume_category,
+            PlainForm,
+            facts=_paused,
             offered=lambda row: row.paused_at is not None,
         ),
     )
@@ -181,12 +211,22 @@ class CampaignAdmin(ReadOnlyMixin, DeskAdmin):
     exports = False
     deeds = (
         Deed(
-            "fund", "申请拨入资金", "coupons.propose_change", _propose_fund, ReasonForm, on_row=False,
+            "fund",
+            "申请拨入资金",
+            "coupons.propose_change",
+            _propose_fund,
+            ReasonForm,
+            on_row=False,
             offered=lambda row: row.launched_at is None,
             say=lambda row: "按方案各券数量与面额拨入奖池，由财政局或领导小组批准。",
         ),
         Deed(
-            "launch", "申请上线", "coupons.propose_change", _propose_launch, ReasonForm, on_row=False,
+            "launch",
+            "申请上线",
+            "coupons.propose_change",
+            _propose_launch,
+            ReasonForm,
+            on_row=False,
             offered=lambda row: row.launched_at is None,
             say=lambda row: "上线后方案锁定，由领导小组或财政局批准。",
         ),

@@ -1,6 +1,6 @@
 """The back office's shared pages, and the admin of staff accounts."""
 
-import django.contrib.auth.admin
+import django.contrib.auth.admin  # noqa: F401 (registers what is taken over here)
 import django_otp.plugins.otp_totp.admin  # noqa: F401 (registered there, taken over here)
 from django.contrib import admin
 from django.contrib.auth.models import Group

@@ -183,9 +183,7 @@ class DeskAdmin(ModelAdmin):
     def _totals(columns: Sequence[Column], sums: dict[str, int]) -> list[Cell]:
         if not any(column.total for column in columns):
             return []
-        return [
-            Cell(c.heading, c.shown(sums[c.total]) if c.total in sums else "", css=c.css) for c in columns
-        ]
+        return [Cell(c.heading, c.shown(sums[c.total]) if c.total in sums else "", css=c.css) for c in columns]
 
     # ---- a row's own page
 
@@ -364,5 +362,5 @@ class DeskAdmin(ModelAdmin):
                 continue
             value = getattr(obj, column.attname)
             plain = value is None or isinstance(value, (bool, int, str, list, dict))
-            kept[column.name] = value if plain else str(value)
+            kept[str(column.verbose_name)] = value if plain else str(value)
         return kept

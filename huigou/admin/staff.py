@@ -35,7 +35,10 @@ class StaffList(Listing):
         Column("部门", lambda s: s.get_department_display()),
         Column("最近登录", lambda s: s.last_login, Kind.MOMENT, width=20),
         Column(
-            "状态", lambda s: "在用" if s.is_active else "停用", tone=lambda s: "good" if s.is_active else "off", width=8
+            "状态",
+            lambda s: "在用" if s.is_active else "停用",
+            tone=lambda s: "good" if s.is_active else "off",
+            width=8,
         ),
     )
 
@@ -62,7 +65,7 @@ class StaffAdmin(DeskAdmin, UserAdmin):
     change_password_form = AdminPasswordChangeForm
     note = "一人一号：自然人标识（工号）不得重复。权限随部门而定，见账号页。"
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username",)}),
         ("人员", {"fields": ("first_name", "department", "person_key")}),
         ("状态", {"fields": ("is_active", "is_staff")}),
     )
@@ -94,7 +97,11 @@ class StaffAdmin(DeskAdmin, UserAdmin):
     def sections(self, request: HttpRequest, row: Staff) -> list[Section]:
         rights = [(right.title,) for code, right in RIGHTS.items() if may(row.department, code)]
         steps = [
-            (step.title, "可提出" if row.department in step.makers else "", "可审批" if row.department in step.checkers else "")
+            (
+                step.title,
+                "可提出" if row.department in step.makers else "",
+                "可审批" if row.department in step.checkers else "",
+            )
             for step in CHANGES.values()
             if row.department in step.makers | step.checkers
         ]

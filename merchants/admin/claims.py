@@ -41,7 +41,12 @@ EVENT_WORDS = dict(Transfer.Code.choices)
 def _life(coupon: Coupon) -> list[tuple[Any, ...]]:
     events = Event.objects.filter(coupon=coupon).order_by("pk")
     return [
-        (e.at, EVENT_WORDS.get(e.verb, e.verb), ActorKind(e.actor_kind).label + (f" {e.actor_id}" if e.actor_id else ""), e.note)
+        (
+            e.at,
+            EVENT_WORDS.get(e.verb, e.verb),
+            ActorKind(e.actor_kind).label + (f" {e.actor_id}" if e.actor_id else ""),
+            e.note,
+        )
         for e in events
     ]
 
@@ -52,8 +57,15 @@ class CouponAdmin(ReadOnlyMixin, DeskAdmin):
     listing = Coupons
     deeds = (
         Deed(
-            "recall", "撤回", "merchants.recall_redemption", _recall, ReasonForm, say=_say_recall, tone="danger",
-            offered=lambda row: row.state == Coupon.State.PENDING, facts=lambda row: {"state": row.state},
+            "recall",
+            "撤回",
+            "merchants.recall_redemption",
+            _recall,
+            ReasonForm,
+            say=_say_recall,
+            tone="danger",
+            offered=lambda row: row.state == Coupon.State.PENDING,
+            facts=lambda row: {"使用情况": row.get_state_display()},
         ),
         reveal_deed(lambda row: row.holder.person),
     )
@@ -113,7 +125,9 @@ class RedemptionAdmin(ReadOnlyMixin, DeskAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
-        return rows.select_related("outlet", "merchant", "category", "clerk__person", "consumer__person", "coupon__round")
+        return rows.select_related(
+            "outlet", "merchant", "category", "clerk__person", "consumer__person", "coupon__round"
+        )
 
     def sections(self, request: HttpRequest, row: Redemption) -> list[Section]:
         coupon = reverse("admin:coupons_coupon_page", args=[row.coupon_id])
@@ -146,7 +160,10 @@ class RedemptionAdmin(ReadOnlyMixin, DeskAdmin):
             Section(
                 "扫码与录入的每次尝试",
                 headings=("时间", "动作", "结果"),
-                rows=[(a.at, ATTEMPTS.get(a.verb, a.verb), "成功" if a.outcome == "ok" else _refusal(a.outcome)) for a in attempts],
+                rows=[
+                    (a.at, ATTEMPTS.get(a.verb, a.verb), "成功" if a.outcome == "ok" else _refusal(a.outcome))
+                    for a in attempts
+                ],
             ),
         ]
 
@@ -156,4 +173,8 @@ _SENTENCES = {reason.code: reason.sentence for reason in vars(errors).values() i
 
 
 def _refusal(code: str) -> str:
-    return f"未通过（{_SENTENCES[code].split('{')[0].strip('，： ') or code}）" if code in _SENTENCES else f"未通过（{code}）"
+    return (
+        f"未通过（{_SENTENCES[code].split('{')[0].strip('，： ') or code}）"
+        if code in _SENTENCES
+        else f"未通过（{code}）"
+    )

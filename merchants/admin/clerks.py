@@ -28,8 +28,14 @@ class ClerkAdmin(ReadOnlyMixin, DeskAdmin):
     has_page = False
     deeds = (
         Deed(
-            "unbind", "解绑", "merchants.unbind_clerk", _unbind, ReasonForm, tone="danger",
-            offered=lambda row: row.unbound_at is None, facts=lambda row: {"unbound_at": str(row.unbound_at or "")},
+            "unbind",
+            "解绑",
+            "merchants.unbind_clerk",
+            _unbind,
+            ReasonForm,
+            tone="danger",
+            offered=lambda row: row.unbound_at is None,
+            facts=lambda row: {"状态": "已解绑" if row.unbound_at else "已绑定"},
         ),
         reveal_deed(lambda row: row.person),
     )

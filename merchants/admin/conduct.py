@@ -34,7 +34,7 @@ def _end(request: HttpRequest, row: Complaint, data: dict[str, Any]) -> str:
 
 
 def _state(row: Complaint) -> dict[str, Any]:
-    return {"state": row.state}
+    return {"状态": row.get_state_display()}
 
 
 class ComplaintAdmin(ReadOnlyMixin, DeskAdmin):
@@ -43,17 +43,33 @@ class ComplaintAdmin(ReadOnlyMixin, DeskAdmin):
     listing = Complaints
     deeds = (
         Deed(
-            "take", "受理", "merchants.handle_complaint", _take, PlainForm, facts=_state,
-            offered=lambda row: row.state == Complaint.State.NEW, say=lambda row: row.text,
+            "take",
+            "受理",
+            "merchants.handle_complaint",
+            _take,
+            PlainForm,
+            facts=_state,
+            offered=lambda row: row.state == Complaint.State.NEW,
+            say=lambda row: row.text,
         ),
         Deed(
-            "end", "办结", "merchants.handle_complaint", _end, AnswerForm, facts=_state,
-            offered=lambda row: row.ended_at is None, say=lambda row: row.text,
+            "end",
+            "办结",
+            "merchants.handle_complaint",
+            _end,
+            AnswerForm,
+            facts=_state,
+            offered=lambda row: row.ended_at is None,
+            say=lambda row: row.text,
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("merchant", "consumer__person", "redemption__outlet", "handled_by")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("merchant", "consumer__person", "redemption__outlet", "handled_by")
+        )
 
     def sections(self, request: HttpRequest, row: Complaint) -> list[Section]:
         firm = reverse("admin:merchants_merchant_page", args=[row.merchant_id])
@@ -65,7 +81,10 @@ class ComplaintAdmin(ReadOnlyMixin, DeskAdmin):
                 facts=[
                     ("商家", format_html('<a class="link" href="{}">{}</a>', firm, row.merchant.name)),
                     ("买家", f"{row.consumer.person.masked_name} {row.consumer.person.masked_phone}"),
-                    ("核销", format_html('<a class="link" href="{}">{}</a>', spent, use.outlet.name) if use else "未指明"),
+                    (
+                        "核销",
+                        format_html('<a class="link" href="{}">{}</a>', spent, use.outlet.name) if use else "未指明",
+                    ),
                     ("投诉时间", row.made_at),
                     ("状态", row.get_state_display()),
                     ("处理人", str(row.handled_by) if row.handled_by else ""),

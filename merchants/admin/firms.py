@@ -17,6 +17,7 @@ from huigou.admin.desk import DeskAdmin, Link, Section
 from huigou.listing import Listing
 from huigou.money import yuan
 from merchants import binding, conduct
+from merchants.admin import importing, plan_desk
 from merchants.desk import Merchants
 from merchants.models import BindingCode, Merchant, Outlet, Redemption
 
@@ -69,13 +70,18 @@ def _issue(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> HttpRes
 def _inspect(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
     photos = [data["photo"]] if data.get("photo") else []
     conduct.inspect(
-        row, request.user, data["visited_on"], data["note"], is_breach=data["is_breach"], photos=photos  # type: ignore[arg-type]
+        row,
+        request.user,
+        data["visited_on"],
+        data["note"],
+        is_breach=data["is_breach"],
+        photos=photos,  # type: ignore[arg-type]
     )
     return "检查记录已登记"
 
 
 def _standing(row: Merchant) -> dict[str, Any]:
-    return {"state": row.state, "state_reason": row.state_reason}
+    return {"状态": row.get_state_display(), "说明": row.state_reason}
 
 
 class MerchantForm(forms.ModelForm):
@@ -95,12 +101,24 @@ class MerchantAdmin(DeskAdmin):
     deeds = (
         Deed("letter", "登记承诺书", "merchants.record_letter", _record_letter, LetterForm, on_row=False),
         Deed(
-            "code", "发放验证码", "merchants.issue_code", _issue, CodeForm, prepare=_own_outlets, on_row=False,
+            "code",
+            "发放验证码",
+            "merchants.issue_code",
+            _issue,
+            CodeForm,
+            prepare=_own_outlets,
+            on_row=False,
             say=lambda row: "验证码只能使用一次，14 天内有效，绑定到所选店面。",
         ),
         Deed("inspect", "登记检查", "merchants.add_inspection", _inspect, InspectForm, on_row=False),
         Deed(
-            "state", "状态变更", "merchants.sanction", _set_state, StateForm, facts=_standing, tone="danger",
+            "state",
+            "状态变更",
+            "merchants.sanction",
+            _set_state,
+            StateForm,
+            facts=_standing,
+            tone="danger",
             say=lambda row: f"{row.name}，当前：{row.get_state_display()}。",
         ),
     )
@@ -108,6 +126,9 @@ class MerchantAdmin(DeskAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         return [
+            path("plan/", wrap(self.plan_view), name="merchants_merchant_plan"),
+            path("plan/<str:token>/", wrap(self.plan_review_view), name="merchants_merchant_plan_review"),
+            path("import/", wrap(self.import_view), name="merchants_merchant_import"),
             path("<int:merchant_id>/code/<int:code_id>/", wrap(self.code_view), name="merchants_merchant_code"),
             path("<int:merchant_id>/letter/<int:letter_id>/", wrap(self.letter_view), name="merchants_merchant_letter"),
             *super().get_urls(),
@@ -115,6 +136,8 @@ class MerchantAdmin(DeskAdmin):
 
     def links(self, request: HttpRequest, listing: Listing) -> list[Link]:
         found = super().links(request, listing)
+        if request.user.has_perm("merchants.import_merchant"):
+            found.append(Link("导入", reverse("admin:merchants_merchant_import")))
         if request.user.has_perm("merchants.view_outlet"):
             found.append(Link("店面", reverse("admin:merchants_outlet_changelist")))
         return found
@@ -168,8 +191,7 @@ class MerchantAdmin(DeskAdmin):
                 "状态变更",
                 headings=("时间", "变更为", "理由", "经办人"),
                 rows=[
-                    (s.at, s.get_state_display(), s.reason, str(s.staff))
-                    for s in row.sanctions.select_related("staff")
+                    (s.at, s.get_state_display(), s.reason, str(s.staff)) for s in row.sanctions.select_related("staff")
                 ],
             ),
             Section(
@@ -234,7 +256,9 @@ class MerchantAdmin(DeskAdmin):
     def _codes(self, request: HttpRequest, row: Merchant) -> Section:
         now = clock.now()
         rows = []
-        for code in BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk"):
+        for code in (
+            BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk")
+        ):
             is_open = not code.used_at and not code.revoked_at and code.expires_at > now
             state = "已使用" if code.used_at else "已作废" if code.revoked_at else "有效" if is_open else "已失效"
             href = reverse("admin:merchants_merchant_code", args=[row.pk, code.pk])
@@ -256,6 +280,18 @@ class MerchantAdmin(DeskAdmin):
             rows=rows,
             empty="尚未发放",
         )
+
+    def plan_view(self, request: HttpRequest) -> HttpResponse:
+        """Hand in a plan's workbooks."""
+        return plan_desk.hand_in(request, self.admin_site.each_context(request))
+
+    def plan_review_view(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Sign off a plan's findings and load it."""
+        return plan_desk.review(request, self.admin_site.each_context(request), token)
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Import shops from a workbook, with a preview."""
+        return importing.show(request, self.admin_site.each_context(request), self._campaign(request))
 
     def code_view(self, request: HttpRequest, merchant_id: int, code_id: int) -> HttpResponse:
         """Show a one-time code on a sheet to print, as long as it is unused."""
