@@ -9,5 +9,5 @@ class CouponsConfig(AppConfig):
 
     def ready(self) -> None:
         # The executors of approved changes register themselves.
-        from coupons import closing, funding  # noqa: F401
+        from coupons import closing, custody, funding  # noqa: F401
         from coupons.plan import reallocate  # noqa: F401

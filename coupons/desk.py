@@ -253,8 +253,16 @@ class Changes(CampaignListing):
         Column("决定时间", lambda c: c.decided_at, Kind.MOMENT, width=20),
     )
 
+    @classmethod
+    def open(cls, params: Mapping[str, Any], now: dt.datetime) -> CampaignListing:
+        made = super().open(params, now)
+        if not made.cleaned.get("campaign"):
+            made.subject = None  # what waits for a decision must not hide behind another campaign
+        return made
+
     def base(self) -> QuerySet[Any]:
-        return ChangeRequest.objects.filter(campaign=self.subject).select_related("maker", "checker").order_by("-pk")
+        rows = ChangeRequest.objects.select_related("maker", "checker").order_by("-pk")
+        return rows.filter(campaign=self.subject) if self.subject else rows
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         rows = rows.filter(within(cleaned, "made_at"))

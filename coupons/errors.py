@@ -42,7 +42,9 @@ SHARE_MISSING = Reason("share_missing", 409, "种子份额尚未交齐：{who}",
 SHARE_LATE = Reason("share_late", 409, "承诺须在开始前一天提交", "请改为下一轮提交")
 SHARE_WRONG = Reason("share_wrong", 400, "份额与已公布的承诺值不符", "请核对后重新交付")
 ROUND_DEALT = Reason("round_dealt", 409, "第{number}轮已备奖，内容已锁定", "请改动尚未备奖的轮次")
-ROUND_TIMES = Reason("round_times", 409, "轮次时间须晚于原定和现在，且不与其他轮次重叠、不改变次序", "请改时间后重新提出")
+ROUND_TIMES = Reason(
+    "round_times", 409, "轮次时间须晚于原定和现在，且不与其他轮次重叠、不改变次序", "请改时间后重新提出"
+)
 ENTROPY_LATE = Reason("entropy_late", 409, "公开随机数的来源须在开始前一天登记", "请改为下一轮登记")
 ENTROPY_EARLY = Reason("entropy_early", 409, "须先登记来源，并在承诺截止之后登记数值", "请在开始前一天之内登记")
 RELEASE_OVER_POOL = Reason("release_over_pool", 409, "{batch}投放 {count} 张超过奖池所余 {left} 张", "请减少投放数量")

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
-from coupons import drawing, fairness, seeds
+from coupons import drawing, fairness
 from coupons.drawing.facts import contents_from
 from coupons.fairness import signing
-from coupons.models import Deck, Draw, Head, Round
+from coupons.models import Deck, Draw, Head, RegistrantList, Round
 from huigou import clock
+
+STEP = 5_000  # log entries read at a time
 
 
 def signing_key() -> bytes:
@@ -27,10 +28,28 @@ def signing_key() -> bytes:
     return bytes.fromhex(settings.SIGNING_KEY)
 
 
-def publish_commitments(round_: Round) -> None:
-    """Append the commitments of a round's shares to the file outside the database, once they are frozen."""
-    for share in round_.shares.order_by("custodian"):
-        _append(fairness.commitment_line(round_.campaign.code, round_.number, share.custodian, bytes(share.commitment)))
+def publish_commitments(round_: Round) -> int:
+    """Append those commitments of a round that are not yet in the file outside the database; return how many.
+
+    A commitment cannot be changed or taken back once it is recorded, so it is published as soon as it is.
+    """
+    with transaction.atomic():
+        # Two publishers at once: the second passes over what the first holds.
+        shares = list(round_.shares.select_for_update(skip_locked=True).filter(published_at=None).order_by("custodian"))
+        now = clock.now()
+        for share in shares:
+            named = (round_.campaign.code, round_.number, share.custodian)
+            # A line that is written twice after a crash says the same twice.
+            _append(fairness.commitment_line(*named, bytes(share.commitment)))
+            share.published_at = now
+            share.save(update_fields=["published_at"])
+    return len(shares)
+
+
+def publish_all_commitments() -> int:
+    """Publish the commitments of every round that has one unpublished; return how many."""
+    waiting = Round.objects.filter(shares__published_at=None, shares__isnull=False, campaign__closed_at=None).distinct()
+    return sum(publish_commitments(round_) for round_ in waiting.select_related("campaign"))
 
 
 def heads_file() -> Path:
@@ -43,8 +62,10 @@ def publish_heads() -> int:
 
     A deck's first head is that of its empty log, signed before the opening: it fixes what was sealed.
     """
+    # One look into the index per deck, however many heads there are.
+    last = Head.objects.filter(deck=OuterRef("pk")).order_by("-tickets").values("tickets")[:1]
     grown = (
-        Deck.objects.annotate(published=Max("heads__tickets"))
+        Deck.objects.annotate(published=Subquery(last))
         .filter(Q(published=None) | Q(published__lt=F("next_ticket")), round__campaign__closed_at=None)
         .order_by("pk")
     )
@@ -102,34 +123,37 @@ def signed_heads(deck: Deck) -> list[fairness.SignedHead]:
     ]
 
 
-def log_of(deck: Deck) -> Iterator[tuple[fairness.Entry, bytes]]:
-    """Yield a deck's log in ticket order: entries without persons, each with the head after it."""
-    rows = Draw.objects.filter(deck=deck).order_by("ticket")
+def log_of(deck: Deck, until: int | None = None) -> Iterator[tuple[fairness.Entry, bytes]]:
+    """Yield a deck's log, or its first ``until`` entries, in the order of the chain, which is that of the tickets.
+
+    Entries are without persons, each with the head after it. Read in steps: a deck may have millions.
+    """
     kinds = {Draw.Kind.DRAW: fairness.DRAW, Draw.Kind.VOID: fairness.VOID}
     columns = ("ticket", "face_fen", "drawn_at", "pseudonym", "turn", "kind", "entry_hash")
-    for ticket, face, at, name, turn, kind, entry in rows.values_list(*columns).iterator(chunk_size=5_000):
-        yield (
-            fairness.Entry(ticket, face, fairness.microseconds(at), bytes(name), turn, kinds[kind]),
-            bytes(entry),
-        )
+    rows = Draw.objects.filter(deck=deck).order_by("ticket").values_list(*columns)
+    if until is not None:
+        rows = rows.filter(ticket__lt=until)
+    step = list(rows[:STEP])
+    while step:
+        for ticket, face, at, name, turn, kind, entry in step:
+            yield (
+                fairness.Entry(ticket, face, fairness.microseconds(at), bytes(name), turn, kinds[kind]),
+                bytes(entry),
+            )
+        step = list(rows.filter(ticket__gt=step[-1][0])[:STEP])
 
 
-def round_document(round_: Round) -> dict[str, Any]:
-    """Return the one JSON object from which anybody can verify a round; shares only once revealed."""
-    shares = seeds.open_shares(round_) if round_.revealed_at else {}
-    decks = []
-    for deck in Deck.objects.filter(round=round_).select_related("category").order_by("category__code"):
-        contents = contents_from(deck.contents)
-        commitment = bytes(deck.commitment)
-        start = fairness.chain_start(contents.deck_id, commitment, bytes(deck.plan_hash))
-        decks.append(fairness.deck_file(contents, commitment, start, log_of(deck), signed_heads(deck)))
-    file = fairness.round_file(
-        decks,
-        [
-            fairness.Share(share.custodian, bytes(share.commitment), shares.get(share.custodian))
-            for share in round_.shares.order_by("custodian")
-        ],
-        seeds.entropy(round_),
-        signing.public_key(signing_key()),
-    )
-    return fairness.as_document(file)
+def signed_list(deck: Deck) -> fairness.SignedRegistrants | None:
+    """Return the signed list of a joint draw, None before it is fixed and for a wheel's deck."""
+    row = RegistrantList.objects.filter(deck=deck).first()
+    if row is None:
+        return None
+    label = contents_from(deck.contents).deck_id
+    at_us = fairness.microseconds(row.signed_at)
+    return fairness.SignedRegistrants(label, row.count, bytes(row.digest), at_us, bytes(row.signature))
+
+
+def publish_list(deck: Deck) -> None:
+    """Append a joint draw's signed list to the file outside the database."""
+    if (signed := signed_list(deck)) is not None:
+        _append(fairness.registrants_line(signed))

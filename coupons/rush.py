@@ -61,9 +61,7 @@ def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         return refusal.status, refusal.as_dict()
 
 
-def draw_as(
-    consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None
-) -> dict[str, Any]:
+def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None) -> dict[str, Any]:
     """Draw for a consumer in the category's open deck; return the answer as JSON. Raises the verb's refusals."""
     for attempt in (1, 2):
         ask = Ask(open_deck_id(category), consumer_id, version, turn, key, actor_id=consumer_id)

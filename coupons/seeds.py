@@ -64,9 +64,12 @@ def make_system_share(round_: Round, now: dt.datetime, share: bytes | None = Non
 
 
 def commit(round_: Round, staff: Staff, commitment: bytes) -> SeedShare:
-    """Record a custodian's commitment, 32 bytes; raises SHARE_LATE within a day of the opening."""
+    """Record a custodian's commitment, 32 bytes; raises SHARE_LATE within a day of the opening, SHARE_WRONG.
+
+    A postponement does not open the door again: which shares go in was frozen with the first date.
+    """
     now = clock.now()
-    if now > round_.opens_at - COMMIT_AHEAD:
+    if now > round_.opens_at - COMMIT_AHEAD or round_.postponed_notice:
         raise SHARE_LATE()
     if staff.department not in CUSTODIANS or len(commitment) != 32:
         raise SHARE_WRONG()

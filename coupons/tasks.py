@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from coupons import lifecycle, outbox, publishing
+from coupons import lifecycle, lottery, outbox, publishing
 
 
 @shared_task(name="coupons.sweep")
 def sweep() -> dict[str, int]:
     """Book what is due, deal what may be dealt, reveal what is over. Idempotent, late or doubled."""
+    publishing.publish_all_commitments()
     done = lifecycle.sweep()
+    lottery.draw_due()
     publishing.reveal_due()
     return done
 

@@ -7,13 +7,15 @@ from coupons.api.coupons import CouponState
 from coupons.api.draws import CreateDraw
 from coupons.api.home import HomeState
 from coupons.api.queue import QueuePlace
-from coupons.views import bind, coupons, draw, home, notices, privacy, rules, waiting
+from coupons.api.registrations import CreateRegistration
+from coupons.views import bind, coupons, draw, home, notices, privacy, public, register, rules, waiting
 
 urlpatterns = [
     path("m/", home.home, name="m-home"),
     path("m/bind", bind.bind, name="m-bind"),
     path("m/place", bind.place, name="m-place"),
     path("m/draw/<slug:category>", draw.draw, name="m-draw"),
+    path("m/register/<slug:category>", register.register, name="m-register"),
     path("m/wait", waiting.wait, name="m-wait"),
     path("m/coupons", coupons.coupons, name="m-coupons"),
     path("m/coupons/<int:coupon_id>", coupons.coupon, name="m-coupon"),
@@ -25,6 +27,12 @@ urlpatterns = [
     path("api/v1/challenge", Challenge.as_view(), name="api-challenge"),
     path("api/v1/sms-codes", SmsCodes.as_view(), name="api-sms-codes"),
     path("api/v1/queue", QueuePlace.as_view(), name="api-queue"),
+    path("api/v1/registrations", CreateRegistration.as_view(), name="api-registrations"),
     path("api/v1/draws", CreateDraw.as_view(), name="api-draws"),
     path("api/v1/coupons/<int:coupon_id>/live", CouponState.as_view(), name="api-coupon-live"),
+    path("public/", public.rounds, name="public"),
+    path("public/rounds/<int:number>/", public.round_page, name="public-round"),
+    path("public/rounds/<int:number>/round.json", public.document, name="public-document"),
+    path("public/heads", public.heads, name="public-heads"),
+    path("public/verify", public.verify, name="public-verify"),
 ]

@@ -120,7 +120,7 @@ def _figures(
     )
     ratio = uses["amount"] / uses["face"] if uses["face"] else None
     freeze = Freeze.objects.filter(campaign=campaign, released_at=None).first()
-    asked = ChangeRequest.objects.filter(campaign=campaign, state=ChangeRequest.State.PROPOSED).count()
+    asked = ChangeRequest.objects.filter(state=ChangeRequest.State.PROPOSED).count()
     complaints = Complaint.objects.filter(merchant__campaign=campaign, state=Complaint.State.NEW).count()
     soon = Redemption.objects.pending().filter(merchant__campaign=campaign).order_by("entry_until").first()
     until = f"最早 {clock.spoken(soon.entry_until, end=True)} 截止" if soon else "没有待录入"

@@ -5,11 +5,13 @@ One writer thread per process with a connection of its own, started lazily, so a
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import queue
 import threading
 import time
+import uuid
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -104,6 +106,9 @@ _lock = threading.Lock()
 def draw_async(ask: Ask) -> Future[Result]:
     """Hand an ask to this process's batcher, which starts with the first one."""
     global _batcher
+    if ask.turn is None and ask.request_key is None:
+        # The writer may have to write once more after a commit that it did not hear of: a key makes that the same draw.
+        ask = dataclasses.replace(ask, request_key=uuid.uuid4())
     if _batcher is None or _batcher._pid != os.getpid():
         with _lock:
             if _batcher is None or _batcher._pid != os.getpid():

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from coupons import fairness, lifecycle, seeds
-from coupons.errors import CATEGORY_INACTIVE, NO_CATEGORY, NO_ROUND, ROUND_NOT_OPEN, ROUND_OVER, SOLD_OUT
+from coupons.errors import (
+    CATEGORY_INACTIVE,
+    NO_CATEGORY,
+    NO_ROUND,
+    ROUND_NOT_OPEN,
+    ROUND_OVER,
+    ROUND_POSTPONED,
+    SOLD_OUT,
+)
 from coupons.models import Campaign, Category, Deck, Round
 from huigou import clock
 from huigou.fields import derived_key
+
+NEXT_ROUND_LIFE_S = 5.0
 
 
 @dataclass
@@ -38,9 +49,16 @@ class DeckFacts:
     batches: dict[int, tuple[int, int]]  # face_fen: (batch, allotment)
     cards: fairness.Deck
     sold_out: bool = field(default=False)  # once true it stays: tickets only grow
+    _next_round: tuple[float, str] | None = field(default=None, repr=False)
 
     def next_round_text(self) -> str:
-        """Say when the next round opens."""
+        """Say when the next round opens; asked of the database every few seconds at most, since thousands ask."""
+        known = self._next_round
+        if known is None or time.monotonic() - known[0] > NEXT_ROUND_LIFE_S:
+            known = self._next_round = (time.monotonic(), self._read_next_round())
+        return known[1]
+
+    def _read_next_round(self) -> str:
         later = Round.objects.filter(campaign_id=self.campaign_id, number__gt=self.round_number).order_by("number")
         following = later.first()
         if following is None:
@@ -113,7 +131,7 @@ def _read(deck_id: int) -> DeckFacts:
 def open_deck(category_code: str, now: dt.datetime) -> DeckFacts:
     """Return the deck that a draw in this category goes to at ``now``; deals the round if no sweep did.
 
-    Raises NO_ROUND, ROUND_NOT_OPEN, ROUND_OVER, NO_CATEGORY, CATEGORY_INACTIVE, SOLD_OUT.
+    Raises NO_ROUND, ROUND_NOT_OPEN, ROUND_POSTPONED, ROUND_OVER, NO_CATEGORY, CATEGORY_INACTIVE, SOLD_OUT.
     """
     campaign = Campaign.objects.current()
     if campaign is None:
@@ -126,6 +144,8 @@ def open_deck(category_code: str, now: dt.datetime) -> DeckFacts:
     round_ = campaign.rounds.open_at(now).first()
     if round_ is None:
         following = campaign.rounds.filter(opens_at__gt=now).order_by("number").first()
+        if following is not None and following.postponed_notice:
+            raise ROUND_POSTPONED(notice=following.postponed_notice)
         if following is not None:
             raise ROUND_NOT_OPEN(number=following.number, opens=clock.spoken(following.opens_at))
         last = campaign.rounds.order_by("-number").first()

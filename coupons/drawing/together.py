@@ -30,6 +30,7 @@ from coupons.errors import (
     ROUND_OVER,
     ROUND_PAUSED,
     TURNS_USED,
+    WRONG_MODE,
 )
 from huigou import clock
 from huigou.errors import FROZEN, Refusal
@@ -94,7 +95,7 @@ SELECT c.id, c.phone_key, c.session_version, c.unbound_at IS NULL, c.place,
        EXISTS (SELECT 1 FROM coupons_exclusion x WHERE x.phone_key = c.phone_key AND x.removed_at IS NULL)
   FROM coupons_consumer c WHERE c.id = ANY(%s)
 """
-_LOCK = "SELECT id, next_ticket, head FROM coupons_deck WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+LOCK = "SELECT id, next_ticket, head FROM coupons_deck WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _SWITCHES = """
 SELECT d.id, huigou_now(),
        g.closed_at IS NOT NULL OR EXISTS (
@@ -165,6 +166,21 @@ def _people(cursor: psycopg.Cursor, asks: Sequence[Ask]) -> dict[int, _Person]:
     return {row[0]: _Person(*row[1:]) for row in cursor.fetchall()}
 
 
+def people_of(conn: psycopg.Connection, consumer_ids: list[int]) -> dict[int, _Person]:
+    """Return what a draw looks at in its askers."""
+    return {row[0]: _Person(*row[1:]) for row in conn.execute(_PEOPLE, [consumer_ids]).fetchall()}
+
+
+def switches_of(conn: psycopg.Connection, deck_ids: list[int]) -> dict[int, _Switches]:
+    """Return the clock and what can stop each deck; read after the lock."""
+    return {row[0]: _Switches(*row[1:]) for row in conn.execute(_SWITCHES, [deck_ids]).fetchall()}
+
+
+def new_ids(conn: psycopg.Connection, count: int) -> list[int]:
+    """Return numbers for new draws."""
+    return [row[0] for row in conn.execute(_IDS, [count]).fetchall()]
+
+
 def _decide(
     cursor: psycopg.Cursor,
     indexes: Sequence[int],
@@ -184,10 +200,9 @@ def _decide(
         mine = drawn.setdefault((ask.deck_id, names[i]), [])
         outcome = _verdict(ask, fact, people[ask.consumer_id], switches[ask.deck_id], mine)
         if outcome is None and (not lock or tickets[ask.deck_id] >= fact.size):
-            fact.sold_out = True
             outcome = fact.sold_out_refusal()
         if outcome is None:
-            row = _take(ask, fact, names[i], len(mine) + 1, ids, tickets, heads, switches[ask.deck_id].now)
+            row = take(ask, fact, names[i], len(mine) + 1, next(ids), tickets, heads, switches[ask.deck_id].now)
             rows.append(row)
             outcome = _answer(fact, *row.drawn())
             mine.append((row.draw_id, row.ticket, row.face_fen, row.turn, row.at, row.entry_hash, ask.request_key))
@@ -200,6 +215,9 @@ def _decide(
         except BaseException:
             cursor.connection.rollback()
             raise
+        # Only what is committed is out: a batch that fails gives its tickets back.
+        for deck_id, next_ticket in tickets.items():
+            facts[deck_id].sold_out = next_ticket >= facts[deck_id].size
 
 
 def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
@@ -208,7 +226,7 @@ def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
     if lock:
         with conn.pipeline():
             conn.execute("BEGIN")
-            locked = conn.execute(_LOCK, [decks])
+            locked = conn.execute(LOCK, [decks])
             switched = conn.execute(_SWITCHES, [decks])
             drawn_rows = conn.execute(_DRAWN, [decks, names])
             numbered = conn.execute(_IDS, [len(names)])
@@ -230,7 +248,7 @@ def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
 
 def void_lost(conn: psycopg.Connection, deck_id: int) -> int:
     """List tickets that are out without a draw as void, under the caller's lock on the deck; return how many."""
-    switches = {row[0]: _Switches(*row[1:]) for row in conn.execute(_SWITCHES, [[deck_id]]).fetchall()}
+    switches = switches_of(conn, [deck_id])
     [row] = conn.execute("SELECT next_ticket, head FROM coupons_deck WHERE id = %s", [deck_id]).fetchall()
     tickets, heads = {deck_id: row[0]}, {deck_id: bytes(row[1])}
     rows = void_rows(conn, {deck_id: facts_of(deck_id)}, tickets, heads, switches)
@@ -246,6 +264,21 @@ def _verdict(ask: Ask, fact: DeckFacts, person: _Person, switch: _Switches, mine
     for draw_id, ticket, face, turn, at, entry, key in mine:
         if turn == wanted or (ask.request_key is not None and key == ask.request_key):
             return _answer(fact, draw_id, ticket, face, turn, at, entry, repeated=True)
+    if fact.mode != fairness.WHEEL:
+        return WRONG_MODE(mode="报名摇号")
+    if (refusal := standing(fact, person, switch)) is not None:
+        return refusal
+    if any(face for _, _, face, *_ in mine):
+        return ALREADY_WON()
+    if len(mine) >= fact.turns:
+        return TURNS_USED()
+    if ask.turn is not None and ask.turn != len(mine) + 1:
+        return BAD_TURN()
+    return None
+
+
+def stopped(fact: DeckFacts, switch: _Switches) -> Refusal | None:
+    """Return what stops a deck for everybody now: its window, red books, a pause."""
     if switch.now < fact.opens_at:
         return ROUND_NOT_OPEN(number=fact.round_number, opens=clock.spoken(fact.opens_at))
     if switch.now >= fact.closes_at:
@@ -254,16 +287,17 @@ def _verdict(ask: Ask, fact: DeckFacts, person: _Person, switch: _Switches, mine
         return FROZEN(what="抽奖")
     if switch.paused is not None:
         return ROUND_PAUSED(notice=switch.paused)
+    return None
+
+
+def standing(fact: DeckFacts, person: _Person, switch: _Switches) -> Refusal | None:
+    """Return why this person may not take part now, whatever was drawn before; the order is the rule."""
+    if (refusal := stopped(fact, switch)) is not None:
+        return refusal
     if person.is_excluded and fact.exclusion_policy == "refuse":
         return EXCLUDED()
     if not _placed(fact.place_policy, person.place):
         return PLACE_NEEDED(county=fact.county)
-    if any(face for _, _, face, *_ in mine):
-        return ALREADY_WON()
-    if len(mine) >= fact.turns:
-        return TURNS_USED()
-    if ask.turn is not None and ask.turn != len(mine) + 1:
-        return BAD_TURN()
     return None
 
 
@@ -293,18 +327,19 @@ def void_rows(
             face = fact.cards.card(ticket)
             head = fairness.link(heads[deck_id], fact.label, ticket, face, at_us, fairness.NOBODY, 0, fairness.VOID)
             heads[deck_id] = head
-            [draw_id] = conn.execute(_IDS, [1]).fetchone() or [0]
+            [draw_id] = new_ids(conn, 1)
             rows.append(Row(draw_id, None, fact, ticket, face, 0, switch.now, fairness.NOBODY, head, "void"))
     return rows
 
 
-def _take(ask, fact, name, turn, ids, tickets, heads, now) -> Row:  # type: ignore[no-untyped-def]
+def take(ask, fact, name, turn, draw_id, tickets, heads, now) -> Row:  # type: ignore[no-untyped-def]
+    """Take the deck's next ticket and its card, and link them to the chain; ``tickets`` and ``heads`` move on."""
     ticket = tickets[ask.deck_id]
     face = fact.cards.card(ticket)
     at_us = fairness.microseconds(now)
     entry = fairness.link(heads[ask.deck_id], fact.label, ticket, face, at_us, name, turn)
     tickets[ask.deck_id], heads[ask.deck_id] = ticket + 1, entry
-    return Row(next(ids), ask, fact, ticket, face, turn, now, name, entry)
+    return Row(draw_id, ask, fact, ticket, face, turn, now, name, entry)
 
 
 def _answer(fact, draw_id, ticket, face, turn, at, entry, *, repeated=False) -> Answer:  # type: ignore[no-untyped-def]

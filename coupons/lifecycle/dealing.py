@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from coupons import fairness, ledger, seeds
-from coupons.errors import PREVIOUS_NOT_BOOKED, RELEASE_OVER_POOL, ROUND_POSTPONED, SHARE_MISSING
+from coupons.errors import PREVIOUS_NOT_BOOKED, RELEASE_OVER_POOL, SHARE_MISSING
 from coupons.ledger import SYSTEM, Move, Party
 from coupons.lifecycle import freezing
 from coupons.lifecycle.expiry import book_round
@@ -49,7 +49,7 @@ def ensure_dealt(round_id: int) -> None:
 def deal(round_id: int) -> bool:
     """Deal a round: release from the pool, decks with contents, commitment and log start. False if it is dealt.
 
-    Raises PREVIOUS_NOT_BOOKED, SHARE_MISSING, ROUND_POSTPONED, RELEASE_OVER_POOL, FROZEN.
+    Raises PREVIOUS_NOT_BOOKED, SHARE_MISSING, RELEASE_OVER_POOL, FROZEN.
     """
     with transaction.atomic():
         round_ = Round.objects.select_for_update().select_related("campaign").get(pk=round_id)
@@ -62,12 +62,12 @@ def deal(round_id: int) -> bool:
         ).order_by("number")
         if (previous := unbooked.first()) is not None:
             raise PREVIOUS_NOT_BOOKED(number=previous.number)
-        if round_.postponed_notice:
-            raise ROUND_POSTPONED(notice=round_.postponed_notice)
+        counts = propose(round_)
         missing = list(round_.shares.filter(sealed=None).values_list("custodian", flat=True))
-        if missing or (round_.entropy_source and not round_.entropy_value):
+        # A round that releases nothing has no deck to seal: an approved release of zero ends one whose share never comes.
+        if any(counts.values()) and (missing or (round_.entropy_source and not round_.entropy_value)):
             raise SHARE_MISSING(who="、".join(missing) or round_.entropy_source)
-        released = _release(round_, propose(round_), now)
+        released = _release(round_, counts, now)
         for category in Category.objects.filter(campaign_id=round_.campaign_id, is_active=True):
             _make_deck(round_, category, [a for a in released if a.batch.category_id == category.pk])
         round_.dealt_at = now

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from coupons import seeds
+from coupons import publishing, seeds
 from coupons.errors import PLAN_EXISTS, PLAN_FATAL, PLAN_FINDINGS
 from coupons.models import Batch, Campaign, Category, PlanFinding, Round
 from coupons.plan.draft import PlanCategory, PlanDraft
@@ -78,6 +78,8 @@ def load(draft: PlanDraft, findings: Sequence[Finding], accepted: Mapping[str, s
             )
             for f in findings
         )
+    for made in campaign.rounds.select_related("campaign"):
+        publishing.publish_commitments(made)
     return Loaded(campaign, draft.coupons, draft.fen)
 
 

@@ -78,6 +78,8 @@ def draw(request: HttpRequest, category: str) -> HttpResponse:
     row = Category.objects.filter(campaign=campaign, code=category, is_active=True).first()
     if row is None:
         raise Http404
+    if campaign.draw_mode == Campaign.DrawMode.LOTTERY:
+        return redirect("m-register", category)
     now = clock.now()
     stage = stage_of(campaign, now)
     round_ = stage.shown

@@ -5,4 +5,13 @@ from reports.models.sealing import Seal
 from reports.models.standins import ShopFigures
 from reports.models.trail import AuditEntry, ExportJob
 
-__all__ = ["AuditEntry", "AuditOpinion", "ExportJob", "Seal", "Settlement", "SettlementLine", "SettlementUse", "ShopFigures"]
+__all__ = [
+    "AuditEntry",
+    "AuditOpinion",
+    "ExportJob",
+    "Seal",
+    "Settlement",
+    "SettlementLine",
+    "SettlementUse",
+    "ShopFigures",
+]

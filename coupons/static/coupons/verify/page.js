@@ -129,8 +129,9 @@
     const key = find("verify-key").value.trim().toLowerCase();
     if (key && !KEY_FORM.test(key)) throw new Error("签名公钥要是 64 位十六进制");
     await say("正在读取…");
-    const doc = JSON.parse(await sourceText());
+    /* What was published first, then the round: while it runs, the log must not end before the heads do. */
     const text = await publishedText();
+    const doc = JSON.parse(await sourceText());
     const published = text === null ? null : globalThis.HuigouVerify.readPublished(text);
     const started = performance.now();
     const options = { published, checkSignature: quickCheck(), onProgress: say };
