@@ -1,7 +1,7 @@
 """What two people from different departments do about a round's seed: postpone the round, and register the public number.
 
 A custodian's commitment and share go through ``seeds``; a share that is missing postpones its round here, publicly.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def propose_postponement(
     """Ask to move a round that is not dealt, with the notice that everybody will read.
 
     Raises ROUND_DEALT, ROUND_TIMES when the times are past, out of order or another round's, BAD_INPUT without a notice.
-    """
+    """  # noqa: E501
     notice = notice.strip()
     if not notice or len(notice) > Round._meta.get_field("postponed_notice").max_length:
         raise BAD_INPUT(what="延期公告")

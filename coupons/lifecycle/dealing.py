@@ -64,7 +64,7 @@ def deal(round_id: int) -> bool:
             raise PREVIOUS_NOT_BOOKED(number=previous.number)
         counts = propose(round_)
         missing = list(round_.shares.filter(sealed=None).values_list("custodian", flat=True))
-        # A round that releases nothing has no deck to seal: an approved release of zero ends one whose share never comes.
+        # A round that releases nothing has no deck to seal: an approved release of zero ends one whose share never comes.  # noqa: E501
         if any(counts.values()) and (missing or (round_.entropy_source and not round_.entropy_value)):
             raise SHARE_MISSING(who="、".join(missing) or round_.entropy_source)
         released = _release(round_, counts, now)

@@ -62,7 +62,7 @@ class SeedShare(models.Model):
                         RAISE EXCEPTION 'round is dealt: its shares are frozen' USING CONSTRAINT = 'round_is_dealt';
                     END IF;
                     RETURN NEW;
-                """,
+                """,  # noqa: E501
             ),
         ]
 

@@ -97,7 +97,7 @@ WRITES = {
     "deck": "UPDATE coupons_deck SET next_ticket = next_ticket + 1"
     " WHERE round_id IN (SELECT id FROM coupons_round WHERE campaign_id = %(campaign)s)",
     "draw": "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn,"
-    " entry_hash, channel) SELECT deck_id, ticket + 100, 0, drawn_at, kind, consumer_id, 'x'::bytea || int8send(id), turn, entry_hash, channel"
+    " entry_hash, channel) SELECT deck_id, ticket + 100, 0, drawn_at, kind, consumer_id, 'x'::bytea || int8send(id), turn, entry_hash, channel"  # noqa: E501
     " FROM coupons_draw WHERE deck_id IN (SELECT d.id FROM coupons_deck d JOIN coupons_round r ON r.id = d.round_id"
     " WHERE r.campaign_id = %(campaign)s)",
     "coupon": "UPDATE coupons_coupon SET state = 'held', steps = steps + 1, ended_at = NULL WHERE state = 'used'",

@@ -100,7 +100,7 @@ def test_a_coupon_ends_once(county, wang, at):
     assert coupon.state == Coupon.State.EXPIRED
     second = Move("expire", Party("held", coupon.batch_id), Party("pool", coupon.batch_id), 10_000, coupon.pk, 7)
     assert _constraint(county, second) == "transfer_one_ending"
-    with pytest.raises(Refusal) as refused, transaction.atomic():
+    with pytest.raises(Refusal) as refused, transaction.atomic():  # noqa: PT012
         stale = Coupon(pk=coupon.pk, state=Coupon.State.HELD, steps=1, face_fen=10_000, batch_id=coupon.batch_id)
         lifecycle.scan(stale, campaign_id=county.campaign.pk, redemption_id=1, actor=SYSTEM, at=clock.now())
     assert refused.value.reason is WRONG_STATE
