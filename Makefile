@@ -17,7 +17,7 @@ CHECKS = VAR_DIR="$(VAR_DIR)/lint"
 KEY = "$$($(PY) -c 'import secrets; print(secrets.token_hex(32))')"
 DEPLOYED = $(CHECKS) DATABASE_URL=postgres://web:x@db/huigou REDIS_URL=redis://redis/0 SECRET_KEY=$(KEY) \
   FIELD_KEY=$(KEY) SIGNING_KEY=$(KEY) ALLOWED_HOSTS=huigou.example \
-  SITE_URL=https://huigou.example SMS_BACKEND=http
+  SITE_URL=https://huigou.example SMS_BACKEND=http SMS_GATEWAY_URL=https://sms.example/send
 
 .PHONY: run stop install test coverage lint format bench rehearse shots
 .DEFAULT_GOAL := run

@@ -27,7 +27,7 @@ def propose_postponement(
     Raises ROUND_DEALT, ROUND_TIMES when the times are past, out of order or another round's, BAD_INPUT without a notice.
     """  # noqa: E501
     notice = notice.strip()
-    if not notice or len(notice) > Round._meta.get_field("postponed_notice").max_length:
+    if not notice or len(notice) > (Round._meta.get_field("postponed_notice").max_length or 0):
         raise BAD_INPUT(what="延期公告")
     _refuse_times(round_, opens_at, closes_at)
     return approval.propose(

@@ -42,7 +42,7 @@ class CampaignListing(Listing):
         launched = [c for c in campaigns if c.launched_at]
         asked = str(params.get("campaign", ""))
         chosen = next((c for c in campaigns if str(c.pk) == asked), None)
-        current = chosen or (launched or campaigns or [None])[0]
+        current = chosen or next(iter(launched or campaigns), None)
         made = cls(params, now, current)
         made.add_campaigns(campaigns)
         return made
@@ -206,7 +206,7 @@ class Consumers(CampaignListing):
         )
         by_holder = {row["holder_id"]: row for row in counted}
         for row in rows:
-            found = by_holder.get(row.pk, {})
+            found: Mapping[str, Any] = by_holder.get(row.pk, {})
             row.drawn, row.used = found.get("drawn", 0), found.get("used", 0)
         return rows
 

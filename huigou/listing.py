@@ -306,7 +306,7 @@ class Listing(ABC):
             if isinstance(field, HiddenPersonField):
                 value = value.partition("~")[2] or f"尾号 {value}"
             elif isinstance(field, forms.ChoiceField):
-                value = str(dict(field.choices).get(value, value))
+                value = str({str(key): label for key, label in field.widget.choices}.get(value, value))
             said.append((str(field.label), value))
         return said
 

@@ -38,7 +38,7 @@ UNREACHABLE = Reason("wechat_unreachable", 503, "暂时连不上微信", "请稍
 TOKEN_EXPIRED = Reason("wechat_token_expired", 503, "微信接口凭据失效", "请稍候再试；" + _BY_PHONE)
 MISCONFIGURED = Reason("wechat_misconfigured", 503, "微信接口配置有误", "请联系管理员；" + _BY_PHONE)
 UNSUBSCRIBED = Reason("wechat_unsubscribed", 409, "对方未订阅此类消息", "请改用短信或在页面上提示")
-BAD_MESSAGE = Reason("wechat_bad_message", 500, "微信消息的模板或内容不被接受", "请管理员核对消息模板")
+BAD_MESSAGE = Reason("wechat_bad_message", 502, "微信消息的模板或内容不被接受", "请管理员核对消息模板")
 OTHER = Reason("wechat_refused", 502, "微信没有受理", "请稍候再试；" + _BY_PHONE)
 
 TOKEN_DEAD = {40001, 40014, 42001}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache import cache
 from django.db.models import Count, Q, Sum
@@ -230,7 +230,10 @@ def _by_category(campaign: Campaign, now: dt.datetime) -> dict[str, Any]:
     )
     found = list(rows)
     links = [_link("coupons_coupon", f"category={row['batch__category__code']}") for row in found]
-    return {**_stacked(found, names, lambda row: row["batch__category__name"]), "links": links}
+    return {
+        **_stacked(cast("list[dict[str, Any]]", found), names, lambda row: row["batch__category__name"]),
+        "links": links,
+    }
 
 
 def _by_face(campaign: Campaign, now: dt.datetime) -> dict[str, Any]:
@@ -243,7 +246,10 @@ def _by_face(campaign: Campaign, now: dt.datetime) -> dict[str, Any]:
     )
     found = list(rows)
     links = [_link("coupons_coupon", f"face={row['face_fen']}") for row in found]
-    return {**_stacked(found, names, lambda row: f"{short_yuan(row['face_fen'])} 元"), "links": links}
+    return {
+        **_stacked(cast("list[dict[str, Any]]", found), names, lambda row: f"{short_yuan(row['face_fen'])} 元"),
+        "links": links,
+    }
 
 
 def _over_time(campaign: Campaign, now: dt.datetime) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class ShopFigures(CampaignListing):
                 about="、".join(c.name for c in m.categories.all()),
                 stat=m.get_stat_status_display(),
                 drill=self._drill(merchant=m.pk),
-                **_sums(grouped.get(m.pk, {})),
+                **_sums(grouped.get(m.pk, NOTHING)),
             )
             for m in merchants.order_by("seq", "pk")
         ]
@@ -186,7 +186,7 @@ class ShopFigures(CampaignListing):
 
     def _drill(self, **more: Any) -> str:
         kept = {name: self.kept[name] for name in ("since", "until", "category", "round", "stat") if name in self.kept}
-        return f"{reverse('admin:merchants_redemption_changelist')}?{urlencode({**kept, **more})}"
+        return f"{reverse('admin:merchants_redemption_changelist')}?{urlencode(kept | more)}"
 
     def count(self) -> int:
         return len(self.figures)
@@ -207,7 +207,10 @@ class ShopFigures(CampaignListing):
         return sums
 
 
-def _sums(row: Mapping[str, Any]) -> dict[str, int]:
+NOTHING: Mapping[str, Any] = {}
+
+
+def _sums(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) or 0 for name in ("uses", "face", "amount", "pending", "forfeited")}
 
 

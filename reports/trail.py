@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
 
 from huigou import clock, deeds
@@ -59,7 +58,7 @@ class Trail(Listing):
 
     code = "trail"
     title = "操作记录"
-    Filters: type[forms.Form] = TrailFilters
+    Filters = TrailFilters
     columns = (
         Column("时间", lambda e: e.at, Kind.MOMENT, width=20),
         Column("工作人员", lambda e: str(e.staff) if e.staff else "系统", width=20),

@@ -21,7 +21,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from huigou import clock, rights
 from tests import servers
 
-pytest_plugins = ["tests.people", "tests.serving"]
+pytest_plugins = ["tests.chromium", "tests.people", "tests.serving"]
 
 # A test's commit need not survive a power cut; the servers' own durable settings stay as they are.
 QUICK = "-c synchronous_commit=off"

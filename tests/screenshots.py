@@ -30,7 +30,7 @@ from rich.progress import track
 from coupons.models import Coupon
 from merchants.models import BindingCode, Redemption
 from tests.browser import steps
-from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE, QUIET
+from tests.chromium import CHROMIUM, DESKTOP, PHONE, QUIET
 from tests.serving import Site, free_port, running, wait_for
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screens"

@@ -52,7 +52,7 @@ def deal(round_id: int) -> bool:
     Raises PREVIOUS_NOT_BOOKED, SHARE_MISSING, RELEASE_OVER_POOL, FROZEN.
     """
     with transaction.atomic():
-        round_ = Round.objects.select_for_update().select_related("campaign").get(pk=round_id)
+        round_ = Round.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=round_id)
         now = clock.now()
         if round_.dealt_at is not None:
             return False

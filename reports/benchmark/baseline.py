@@ -6,6 +6,8 @@ tables exist in the benchmark's own database and nowhere else, so the models sta
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models, transaction
 from django.db.models.functions import Now
 
@@ -26,6 +28,8 @@ class Stock(models.Model):
 
     left_over = models.IntegerField()
 
+    objects: models.Manager[Any] = models.Manager()
+
     class Meta:
         app_label = "benchmark"
         managed = False
@@ -41,6 +45,8 @@ class Win(models.Model):
     stock = models.ForeignKey(Stock, models.PROTECT)
     consumer_id = models.BigIntegerField()
     won_at = models.DateTimeField(db_default=Now())
+
+    objects: models.Manager[Any] = models.Manager()
 
     class Meta:
         app_label = "benchmark"

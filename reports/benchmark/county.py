@@ -196,9 +196,9 @@ def _write_chunk(fact: DeckFacts, first: int, count: int, head: bytes, at: dt.da
                 f"\tround\t{fact.round_id}\tconsumer\t{holder}\t{stamp}\n"
             )
             rows["event"].append(f"draw\t{number}\tconsumer\t{holder}\t{stamp}\t\n")
-        for name, statement in _COPY.items():
+        for table, statement in _COPY.items():
             with cursor.copy(statement) as copy:
-                copy.write("".join(rows[name]))
+                copy.write("".join(rows[table]))
     return head
 
 

@@ -108,6 +108,17 @@ def one_inserts(folder: Path, clients: int, seconds: int) -> Run:
     return spread(taken, seconds)
 
 
+def _tell(driver: subprocess.Popen[str], line: str) -> None:
+    assert driver.stdin  # noqa: S101 (a pipe was asked for)
+    driver.stdin.write(line + "\n")
+    driver.stdin.flush()
+
+
+def _hear(driver: subprocess.Popen[str]) -> str:
+    assert driver.stdout  # noqa: S101 (a pipe was asked for)
+    return driver.stdout.readline().strip()
+
+
 def draws(deck: int, people: Sequence[int], clients: int, seconds: float, processes: int = WORKERS) -> Run:
     """Draw through the batchers of so many processes, the clients shared out among them."""
     processes = min(processes, clients)
@@ -131,15 +142,13 @@ def draws(deck: int, people: Sequence[int], clients: int, seconds: float, proces
                 "clients": clients // processes,
                 "seconds": seconds,
             }
-            driver.stdin.write(json.dumps(orders) + "\n")
-            driver.stdin.flush()
+            _tell(driver, json.dumps(orders))
         for driver in drivers:
-            if driver.stdout.readline().strip() != "ready":
+            if _hear(driver) != "ready":
                 raise BenchmarkError("a driver of draws ended before it began")
         for driver in drivers:
-            driver.stdin.write("go\n")
-            driver.stdin.flush()
-        results = [json.loads(driver.stdout.readline()) for driver in drivers]
+            _tell(driver, "go")
+        results = [json.loads(_hear(driver)) for driver in drivers]
     finally:
         for driver in drivers:
             driver.kill() if len(results) < processes else driver.wait()

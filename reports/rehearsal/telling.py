@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q, Sum
@@ -74,7 +74,7 @@ def _batches(stage: Stage) -> Iterator[dict[str, Any]]:
     }
     batches = Batch.objects.filter(category__campaign=stage.campaign).select_related("category")
     for batch in batches.order_by("category__position", "face_fen"):
-        row = counts.get(batch.pk, {})
+        row: Mapping[str, Any] = counts.get(batch.pk, {})
         yield {
             "category": batch.category.name,
             "face_fen": batch.face_fen,

@@ -12,7 +12,7 @@ from coupons.models import Coupon
 from huigou.money import yuan
 from merchants.models import BindingCode, Redemption
 from tests.browser import steps
-from tests.browser.conftest import Opener
+from tests.chromium import Opener
 from tests.serving import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,6 @@ from django.template import Context, Engine
 
 from tests.fairness import forgeries
 from tests.fairness.vectors import VERIFY
-from tests.fairness.verifiers import CHROMIUM, need_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -65,20 +64,15 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def page(site):
+def page(site, browser):
     """Yield the page in Chromium; what the console complains about fails the test."""
-    need_chromium()
-    from playwright.sync_api import sync_playwright
-
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page()
-        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(site)
-        yield opened
-        browser.close()
+    opened = browser.new_page()
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(site)
+    yield opened
+    opened.close()
     assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
 
 

@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 import pytest
 
 from coupons import fairness
+from tests.chromium import CHROMIUM, shared_browser
 from tests.fairness.vectors import VERIFY
 
 SCRIPTS = [VERIFY / f"{name}.js" for name in ("crypto", "encoding", "reading", "verify")]
 ANSWERS = Path(__file__).with_name("answers.js")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE = shutil.which("node")
 
 # (code, deck, ticket, level, count): what every implementation must agree on; the wording may differ
@@ -68,15 +68,11 @@ def _ask_node(tasks: list[dict[str, Any]]) -> list[Any]:
 
 
 def _ask_chromium(tasks: list[dict[str, Any]]) -> list[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        for path in [*SCRIPTS, ANSWERS]:
-            page.add_script_tag(path=path)
-        found = page.evaluate("(tasks) => answerAll(tasks)", tasks)
-        browser.close()
+    page = shared_browser().new_page()
+    for path in [*SCRIPTS, ANSWERS]:
+        page.add_script_tag(path=path)
+    found = page.evaluate("(tasks) => answerAll(tasks)", tasks)
+    page.close()
     return found
 
 

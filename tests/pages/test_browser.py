@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import zxingcpp
@@ -21,68 +14,25 @@ from coupons.models import Coupon, Draw
 from merchants import binding
 from merchants.models import BindingCode, CommitmentLetter, Redemption
 from tests import factories
+from tests.chromium import PHONE
+from tests.serving import Site
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CHROMIUM = Path("/usr/bin/chromium")
-PHONE = {"width": 390, "height": 844}
-START_S = 20
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """Return a running browser; skipped where there is none."""
-    # The browser's driver keeps an event loop on this thread, before which Django would refuse the database.
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with playwright.sync_playwright() as driver:
-        path = str(CHROMIUM) if CHROMIUM.exists() else None
-        try:
-            browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        except playwright.Error as missing:
-            pytest.skip(f"no Chromium: {missing.message.splitlines()[0]}")
-        yield browser
-        browser.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-    else:
-        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
-
 
 @pytest.fixture
-def address(database_environment: dict[str, str]) -> Iterator[str]:
+def address(site: Site) -> str:
     """Return the address of a real web server on the test's database."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "huigou.wsgi:application"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--blocking-threads", "4"]
-    environment = {**database_environment, "PLAIN_STATIC": "true", "DEMO": "true"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_S
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/healthz", timeout=1)  # noqa: S310 (our own address)
-                break
-            except OSError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
+    return site.url
 
 
 @pytest.fixture
-def phone(chromium, address):  # type: ignore[no-untyped-def]
+def phone(browser, address):  # type: ignore[no-untyped-def]
     """Return a way to open pages on a phone of somebody; any script error or broken policy fails the test."""
     contexts, troubles = [], []
 
     def open_phone(*people, **options):  # type: ignore[no-untyped-def]
-        context = chromium.new_context(viewport=PHONE, locale="zh-CN", **options)
+        context = browser.new_context(viewport=PHONE, locale="zh-CN", **options)
         contexts.append(context)
         for who in people:
             module = consumers if isinstance(who, consumers.Consumer) else binding
