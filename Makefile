@@ -5,6 +5,8 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 VAR_DIR ?= var
 PYTEST_ARGS ?=
+# Half of the suite waits for browsers and servers; each worker has a database and a Redis database of its own.
+WORKERS ?= logical
 export PORT HOST
 
 VENV := .venv
@@ -40,7 +42,7 @@ stop: $(READY)
 	@VAR_DIR="$(VAR_DIR)" exec $(PY) -m huigou.supervisor stop
 
 test: $(READY)
-	@$(call APART,test) $(PY) -m pytest $(PYTEST_ARGS)
+	@$(call APART,test) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 coverage: $(READY)
 	@$(call APART,test) $(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)

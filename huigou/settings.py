@@ -12,6 +12,7 @@ import secrets
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -264,11 +265,17 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-CELERY_BROKER_URL = (
-    ("redis+socket://" + REDIS_URL.removeprefix("unix://").split("?")[0])
-    if REDIS_URL.startswith("unix://")
-    else REDIS_URL
-)
+
+def broker(redis_url: str) -> str:
+    """Return the address of the same Redis database as Celery writes it: a socket has a form of its own there."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    address = urlsplit(redis_url)
+    number = parse_qs(address.query).get("db", ["0"])[0]
+    return f"redis+socket://{address.path}?virtual_host={number}"
+
+
+CELERY_BROKER_URL = broker(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -19,6 +19,7 @@ from django.db import connection, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from huigou import clock, rights
+from huigou.settings import broker
 from tests import servers
 
 pytest_plugins = ["tests.chromium", "tests.people", "tests.serving"]
@@ -32,6 +33,22 @@ def pytest_configure(config: pytest.Config) -> None:
     # Pages are tested without collectstatic: plain names, and nobody to warn that the folder is not there.
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        use_redis_of_ones_own(int(worker.removeprefix("gw")))
+
+
+def use_redis_of_ones_own(number: int) -> None:
+    """Let a worker of a parallel run have a Redis database to itself: queue and cache are emptied between tests."""
+    settings.REDIS_URL = with_redis_database(settings.REDIS_URL, number)
+    settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+    settings.CELERY_BROKER_URL = broker(settings.REDIS_URL)
+
+
+def with_redis_database(url: str, number: int) -> str:
+    """Return a Redis address with another database; a socket's stands in the query, a host's in the path."""
+    if url.startswith("unix://"):
+        return f"{url.partition('?')[0]}?db={number}"
+    return urlunsplit(urlsplit(url)._replace(path=f"/{number}"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 30
@@ -30,7 +32,9 @@ class Site:
 def static_files() -> None:
     """Collect the files as a deployment does: hashed and compressed, unlike those of the pages' own tests."""
     collect = [sys.executable, str(ROOT / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0"]
-    subprocess.run(collect, check=True)
+    with (settings.VAR_DIR / "static.lock").open("w") as lock:  # the workers of a parallel run share the folder
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(collect, check=True)
 
 
 def free_port() -> int:
