@@ -14,6 +14,15 @@ SMS_TOO_MANY = Reason("sms_too_many", 429, "今天获取验证码的次数已满
 SMS_BUDGET = Reason("sms_budget", 503, "短信发送繁忙", "请稍后再试，或到村级服务站办理")
 ALREADY_BOUND = Reason("already_bound", 409, "该手机号已绑定", "请直接使用；如需更换，请先解除绑定")
 LIVE_COUPONS = Reason("live_coupons", 409, "您还有 {count} 张未用完的消费券", "请在使用或到期后再注销")
+TOO_MANY_BINDINGS = Reason(
+    "too_many_bindings", 429, "这个手机号近期绑定次数过多", "请一个月后再绑定，或到村级服务站、县工信局办理"
+)
+DEVICE_FULL = Reason(
+    "device_full", 429, "这台手机一天内已绑定 {count} 个手机号", "请用本人的手机绑定；不会用手机的可到村级服务站办理"
+)
+STILL_CLERK = Reason("still_clerk", 409, "您还是参加活动商家的店员", "请先由店主或县工信局解绑店员，再删除个人信息")
+NO_STATION = Reason("no_station", 403, "您不是启用中的服务站的人员", "请由领导小组办公室登记服务站人员")
+VOUCH_UNBOUND = Reason("vouch_unbound", 404, "这个手机号还没有绑定", "请先帮本人绑定手机号，再证明所在地")
 CHALLENGE_FAILED = Reason("challenge_failed", 400, "安全校验没有通过", "请刷新页面后重试")
 
 # The draw, in the order of checks that tests/coupons/test_refusals.py pins

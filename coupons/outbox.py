@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 PURPOSE = "outbox"
 TRIES = 5
 CODE_MINUTES = 5
+THING_CHARS = 20  # WeChat's limit of a field thing.DATA
 
 
 def put_sms_code(phone: str, code: str, now: dt.datetime) -> OutboxMessage:
@@ -31,6 +32,11 @@ def put_sms_code(phone: str, code: str, now: dt.datetime) -> OutboxMessage:
     )
     transaction.on_commit(lambda: _send_soon(message.pk))
     return message
+
+
+def can_tell(kind: str) -> bool:
+    """Say whether messages of a kind can be sent at all: WeChat is connected and has a template for them."""
+    return wechat.is_configured() and kind in settings.WECHAT_TEMPLATES
 
 
 def put_about(
@@ -88,7 +94,7 @@ def send(message_id: int) -> bool:
         doubtful = getattr(failed, "maybe_sent", False) or getattr(failed, "maybe_done", False)
         final = message.tries >= TRIES or doubtful or not getattr(failed, "retryable", False)
         message.state = OutboxMessage.State.FAILED if final else OutboxMessage.State.WAITING
-        message.error = type(failed).__name__
+        message.error = getattr(failed, "code", type(failed).__name__)
         message.next_try_at = clock.now() + dt.timedelta(seconds=15 * 2**message.tries)
         if final:
             message.sealed_to = message.sealed_body = None
@@ -110,6 +116,14 @@ def _deliver(message: OutboxMessage) -> None:
         text = sms.verification(phone, body["code"], CODE_MINUTES, reference=str(message.pk))
         sms.get_backend().send(text, clock.now())
         return
-    template = settings.WECHAT_TEMPLATES.get(message.kind)
-    if wechat.is_configured() and template and message.consumer and message.consumer.openid:
-        wechat.send_subscribe(message.consumer.openid, template, body, page="/m/coupons")
+    consumer = message.consumer
+    if not can_tell(message.kind) or consumer is None or not consumer.openid:
+        raise ValueError("no way to tell")  # unbound meanwhile, or WeChat was taken off
+    template, fields = settings.WECHAT_TEMPLATES[message.kind]
+    data = {field: _fitting(field, body.get(word, "")) for field, word in fields.items()}
+    wechat.send_subscribe(consumer.openid, template, data, page=f"{settings.SITE_URL}/m/coupons")
+
+
+def _fitting(field: str, text: str) -> str:
+    """Cut a text to what WeChat takes in a field of its kind; a longer one would refuse the whole message."""
+    return text[:THING_CHARS] if field.startswith("thing") else text

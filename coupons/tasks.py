@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from coupons import lifecycle, lottery, outbox, publishing
+from coupons import consumers, lifecycle, lottery, news, outbox, publishing
 
 
 @shared_task(name="coupons.sweep")
@@ -33,3 +33,15 @@ def send_message(*, message_id: int) -> bool:
 def send_outbox() -> int:
     """Send what still waits: retries, and what was queued while the broker was down."""
     return sum(outbox.send(message_id) for message_id in outbox.due())
+
+
+@shared_task(name="coupons.queue_news")
+def queue_news() -> int:
+    """Queue WeChat messages about coupons won and coupons that end tomorrow."""
+    return news.queue()
+
+
+@shared_task(name="coupons.shred")
+def shred() -> int:
+    """Destroy the personal data whose time is over."""
+    return consumers.shred_due()

@@ -8,11 +8,15 @@ from coupons.api.draws import CreateDraw
 from coupons.api.home import HomeState
 from coupons.api.queue import QueuePlace
 from coupons.api.registrations import CreateRegistration
-from coupons.views import bind, coupons, draw, home, notices, privacy, public, register, rules, waiting
+from coupons.api.wechat import WechatConfig
+from coupons.views import bind, coupons, draw, home, notices, privacy, public, register, rules, waiting, wechat
 
 urlpatterns = [
     path("m/", home.home, name="m-home"),
     path("m/bind", bind.bind, name="m-bind"),
+    path("m/wechat", wechat.leave, name="m-wechat"),
+    path("m/wechat/back", wechat.back, name="m-wechat-back"),
+    path("MP_verify_<slug:word>.txt", wechat.verification),
     path("m/place", bind.place, name="m-place"),
     path("m/draw/<slug:category>", draw.draw, name="m-draw"),
     path("m/register/<slug:category>", register.register, name="m-register"),
@@ -24,6 +28,7 @@ urlpatterns = [
     path("m/rules", rules.rules, name="m-rules"),
     path("m/privacy", privacy.privacy, name="m-privacy"),
     path("api/v1/home", HomeState.as_view(), name="api-home"),
+    path("api/v1/wechat-config", WechatConfig.as_view(), name="api-wechat-config"),
     path("api/v1/challenge", Challenge.as_view(), name="api-challenge"),
     path("api/v1/sms-codes", SmsCodes.as_view(), name="api-sms-codes"),
     path("api/v1/queue", QueuePlace.as_view(), name="api-queue"),

@@ -11,6 +11,10 @@ from django.db import connections
 from huigou import sms, wechat
 from huigou.tables import APPEND_ONLY
 
+HINTS = {
+    "huigou.E006": "短信设置见 README 的 Settings 与 deploy/huigou.env.example",
+    "huigou.E007": "微信设置见 README 的 Settings 与 deploy/huigou.env.example；不用微信则全部留空",
+}
 POSTGRES_OLDEST, POSTGRES_NEWEST = 15, 18
 
 
@@ -24,8 +28,9 @@ def site_is_public(app_configs: Any, **kwargs: Any) -> list[Any]:
         )
     if settings.DEMO:
         found.append(Warning("DEMO 已打开：验证码会显示在页面上", hint="正式运行请设 DEMO=false", id="huigou.W001"))
-    named = ((sms.problems(), "huigou.E006"), (wechat.problems() if wechat.is_configured() else [], "huigou.E007"))
-    found += [Error(text, id=code) for texts, code in named for text in texts]
+    named = ((sms.problems(), "huigou.E006"), (wechat.problems(), "huigou.E007"))
+    found += [Error(text, hint=HINTS[code], id=code) for texts, code in named for text in texts]
+    found += [Warning(text, hint=HINTS["huigou.E007"], id="huigou.W002") for text in wechat.gaps()]
     return found
 
 

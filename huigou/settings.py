@@ -308,16 +308,36 @@ SMS_REGION = env.str("SMS_REGION", default="ap-guangzhou")  # tencent
 SMS_GATEWAY_BODY = env.str("SMS_GATEWAY_BODY", default="")  # http: JSON with placeholders, see huigou/sms/http.py
 SMS_GATEWAY_OK = env.str("SMS_GATEWAY_OK", default="")  # http: path=value of an answer that means "taken"
 SMS_TIMEOUT_S = positive("SMS_TIMEOUT_S", 5)
+SMS_PER_ADDRESS = positive("SMS_PER_ADDRESS", 1_000)  # a day; a carrier puts half a town behind one address
+PHONES_PER_DEVICE = positive("PHONES_PER_DEVICE", 5)  # that may bind on one phone in a day: a family
 SMS_DAILY_BUDGET = positive("SMS_DAILY_BUDGET", 50_000)  # messages a day, all phones together
 
 WECHAT_APP_ID = env.str("WECHAT_APP_ID", default="")
 WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")
 WECHAT_API_BASE = env.str("WECHAT_API_BASE", default="https://api.weixin.qq.com")
 WECHAT_OPEN_BASE = env.str("WECHAT_OPEN_BASE", default="https://open.weixin.qq.com")
-# kind of message: the subscribe template's id, from WECHAT_TEMPLATE_WON, _EXPIRING, _USED
-WECHAT_TEMPLATES = {
-    kind: env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="") for kind in ("won", "expiring", "used")
+WECHAT_FIELDS = {
+    "won": "thing1=what thing2=until",
+    "expiring": "thing1=what thing2=until",
+    "used": "thing1=what thing2=where time3=when_time",
 }
+
+
+def subscribe_template(kind: str) -> tuple[str, dict[str, str]]:
+    """Return a subscribe template's id and what stands in each of its fields: ``ID thing1=what time2=until_time``."""
+    template, *fields = env.str(f"WECHAT_TEMPLATE_{kind.upper()}", default="").split() or [""]
+    pairs = [field.partition("=") for field in fields or WECHAT_FIELDS[kind].split()]
+    if not all(name and word for name, _, word in pairs):
+        raise ImproperlyConfigured(f"WECHAT_TEMPLATE_{kind.upper()}: ID field=word field=word ...")
+    return template, {name: word for name, _, word in pairs}
+
+
+# kind of message: the subscribe template and its fields, from WECHAT_TEMPLATE_WON, _EXPIRING, _USED
+WECHAT_TEMPLATES = {kind: made for kind in WECHAT_FIELDS if (made := subscribe_template(kind))[0]}
+# The script that gives pages inside WeChat its own scanner and position; loaded there alone, from WeChat.
+WECHAT_JSSDK_URL = env.str("WECHAT_JSSDK_URL", default="https://res.wx.qq.com/open/js/jweixin-1.6.0.js")
+# Content of the file MP_verify_….txt by which WeChat sees that the address is ours.
+WECHAT_VERIFY = env.str("WECHAT_VERIFY", default="")
 WECHAT_TIMEOUT_S = positive("WECHAT_TIMEOUT_S", 5)
 
 WAITING_PER_S = positive("WAITING_PER_S", 300)  # people let in to the wheel a second once the burst is used up

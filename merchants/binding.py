@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from coupons import consumers
@@ -101,7 +102,7 @@ def bind(binding: ClerkBinding) -> Clerk:
                     outlet_id=row.outlet_id,
                     code=row,
                     openid=binding.openid,
-                    wechat_name=binding.wechat_name[:200],
+                    wechat_name=consumers.storable(binding.wechat_name),
                     is_owner=row.is_owner,
                     bound_at=now,
                 )
@@ -127,6 +128,28 @@ def current(request: HttpRequest) -> Clerk | None:
         return None
     rows = Clerk.objects.bound().select_related("person", "outlet__merchant__campaign")
     return rows.filter(pk=token.id, session_version=token.version).first()
+
+
+def by_openid(openid: str) -> Clerk | None:
+    """Return the latest binding that a WeChat account names; one person may work in several places."""
+    rows = Clerk.objects.bound().select_related("person", "outlet__merchant__campaign")
+    return rows.filter(openid=openid).order_by("-bound_at").first() if openid else None
+
+
+def attach_wechat(clerk: Clerk, openid: str, wechat_name: str = "") -> None:
+    """Let a WeChat account name all bindings of this clerk's person; an empty name leaves the one given before."""
+    with transaction.atomic():
+        theirs = Clerk.objects.bound().filter(person_id=clerk.person_id)
+        Clerk.objects.bound().filter(openid=openid).exclude(person_id=clerk.person_id).update(openid="")
+        if name := consumers.storable(wechat_name):
+            theirs.update(wechat_name=name)
+        theirs.update(openid=openid)
+
+
+def forget_shredded() -> int:
+    """Empty what names a clerk in WeChat once the person behind is shredded; return how many rows."""
+    named = Clerk.objects.filter(person__shredded_at__isnull=False).exclude(openid="", wechat_name="")
+    return named.update(openid="", wechat_name="", unbound_at=Coalesce("unbound_at", Value(clock.now())))
 
 
 def required(request: HttpRequest) -> Clerk:

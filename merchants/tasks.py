@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from merchants import redemption
+from merchants import binding, news, redemption
 
 
 @shared_task(name="merchants.sweep")
 def sweep() -> int:
     """Book as forfeited what was scanned and never entered within its window."""
     return redemption.forfeit_overdue()
+
+
+@shared_task(name="merchants.queue_news")
+def queue_news() -> int:
+    """Queue WeChat messages about coupons used."""
+    return news.queue()
+
+
+@shared_task(name="merchants.forget_shredded")
+def forget_shredded() -> int:
+    """Empty clerks' WeChat names once the person behind is shredded."""
+    return binding.forget_shredded()

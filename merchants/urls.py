@@ -3,7 +3,7 @@
 from django.urls import path
 
 from merchants.api.redemptions import CompleteRedemption, RecallRedemption, ScanPhoto, Scans
-from merchants.views import binding, entry, problem, scan, shops
+from merchants.views import binding, entry, problem, scan, shops, wechat
 
 urlpatterns = [
     path("m/merchants", shops.merchants, name="m-merchants"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("shop/", scan.scan, name="shop-home"),
     path("shop/scan", scan.scan, name="shop-scan"),
     path("shop/bind", binding.bind, name="shop-bind"),
+    path("shop/wechat", wechat.leave, name="shop-wechat"),
+    path("shop/wechat/back", wechat.back, name="shop-wechat-back"),
     path("shop/c/<slug:token>", scan.coupon, name="shop-coupon"),
     path("shop/clerks", binding.clerks, name="shop-clerks"),
     path("shop/me", binding.me, name="shop-me"),

@@ -72,6 +72,7 @@ class Consumer(models.Model):
     wechat_name = models.CharField("微信名", max_length=200, blank=True)
     place = models.CharField("位置核对", max_length=10, choices=Place.choices, default=Place.UNASKED)
     place_at = models.DateTimeField("核对时间", null=True, blank=True)
+    vouched_by = models.ForeignKey("StationClerk", models.PROTECT, null=True, blank=True, verbose_name="证明人")
     consented_at = models.DateTimeField("同意时间")
     consent_version = models.CharField("同意书版本", max_length=20)
     device_key = models.BinaryField("设备散列", max_length=32, null=True, blank=True)
@@ -96,6 +97,15 @@ class Consumer(models.Model):
                 name="consumer_openid_once",
                 violation_error_message="该微信已绑定其他手机号",
             ),
+            models.CheckConstraint(
+                condition=~Q(place="vouched") | Q(vouched_by__isnull=False),
+                name="consumer_vouch_signed",
+                violation_error_message="服务站证明须有证明人",
+            ),
+        ]
+        indexes = [
+            # Binding asks how many phones one device bound today.
+            models.Index(fields=["device_key", "bound_at"], condition=~Q(device_key=None), name="consumer_device"),
         ]
 
     def __str__(self) -> str:

@@ -47,6 +47,8 @@ class Campaign(models.Model):
     multiplier = models.PositiveSmallIntegerField("使用门槛倍数", default=3)
     entry_hours = models.PositiveSmallIntegerField("录入时限（小时）", default=24)
     settle_after_days = models.PositiveSmallIntegerField("结算须在活动结束后（天）", default=31)
+    # 个人信息保护法 第 19 条: as short as the purpose needs. Audit and claims come within half a year of the closing.
+    retain_days = models.PositiveSmallIntegerField("结账后保存个人信息（天）", default=180)
     # Re-allocation begins when this round is over (plan: 第五轮结束后); empty means five sevenths of the rounds.
     realloc_after = models.PositiveSmallIntegerField("第几轮结束后可调整品类", null=True, blank=True)
     second_coupon_minutes = models.PositiveSmallIntegerField("同店再用券间隔（分钟）", default=30)

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from coupons import consumers
 from coupons.models import Campaign, Consumer
-from coupons.views.page import nothing_yet, page, put_refusal, safe_next
-from huigou import clock, geo, tokens
+from coupons.views import wechat
+from coupons.views.page import nothing_yet, page, put_refusal, safe_next, with_cookie
+from huigou import arriving, clock, geo, pacing
 from huigou.errors import Refusal
 
 DEVICE_COOKIE = "hg_d"
@@ -33,6 +34,8 @@ class PlaceForm(forms.Form):
 
     longitude = forms.FloatField(required=False, min_value=-180, max_value=180)
     latitude = forms.FloatField(required=False, min_value=-90, max_value=90)
+    accuracy = forms.FloatField(required=False, min_value=0)  # metres, the phone's own word
+    datum = forms.ChoiceField(required=False, choices=[(datum.value, datum.value) for datum in geo.Datum])
     declared = forms.BooleanField(required=False)
 
 
@@ -44,14 +47,6 @@ class BindForm(PlaceForm):
     code = forms.CharField(required=False, max_length=10)
     consent = forms.BooleanField(required=False)
     place = forms.CharField(required=False)
-
-
-def with_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str) -> HttpResponse:
-    """Set one of our long-lived cookies: not for scripts, not for other sites."""
-    response.set_cookie(
-        name, value, max_age=tokens.COOKIE_AGE_S, httponly=True, samesite="Lax", secure=request.is_secure()
-    )
-    return response
 
 
 def with_device(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -69,17 +64,21 @@ def bind(request: HttpRequest) -> HttpResponse:
         return nothing_yet(request)
     if request.method == "POST":
         return _bound(request, campaign)
+    if consumers.current(request) is None and (way := wechat.recognise(request, safe_next(request, reverse("m-home")))):
+        return way
     return with_device(request, _form_page(request, campaign, BindForm()))
 
 
 def _form_page(
     request: HttpRequest, campaign: Campaign, form: BindForm, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
-    return page(
+    response = page(
         request,
         "m/bind.html",
         now=clock.now(),
         status=status,
+        arrival=arriving.known(request),
+        wx_script=arriving.script_for(request),
         campaign=campaign,
         form=form,
         refusal=refusal,
@@ -87,17 +86,22 @@ def _form_page(
         can_locate=campaign.boundary is not None,
         next=safe_next(request, reverse("m-home")),
     )
+    return arriving.allow_script(request, response)
 
 
 def _bound(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = BindForm(request.POST)
     form.is_valid()
     entered = {key: form.cleaned_data.get(key) or "" for key in ("name", "phone", "code")}
+    arrival = arriving.known(request)
     try:
+        pacing.keep(request, "bind", "300/m")
         consumer = consumers.bind(
             consumers.Binding(
                 **entered,
                 consent=bool(form.cleaned_data.get("consent")),
+                openid=arrival.openid if arrival else "",
+                wechat_name=arrival.name if arrival else "",
                 device=request.COOKIES.get(DEVICE_COOKIE, ""),
             )
         )
@@ -114,7 +118,12 @@ def keep_place(campaign: Campaign, consumer: Consumer, place: dict[str, Any]) ->
     """Hand a position or a declaration to the verb; return what to say about it. The position is kept nowhere."""
     if place.get("longitude") is not None and place.get("latitude") is not None:
         verdict = consumers.set_place(
-            consumer, campaign, longitude=place["longitude"], latitude=place["latitude"], datum=geo.Datum.WGS84
+            consumer,
+            campaign,
+            longitude=place["longitude"],
+            latitude=place["latitude"],
+            datum=place.get("datum") or geo.Datum.WGS84,  # what a browser gives; WeChat's script says GCJ-02
+            accuracy_m=place.get("accuracy") or 0,
         )
         if verdict == Consumer.Place.INSIDE:
             return f"，已确认您在{campaign.county}内"
@@ -143,12 +152,14 @@ def place(request: HttpRequest) -> HttpResponse:
             messages.success(request, said.lstrip("，。"))
             return redirect(safe_next(request, reverse("m-home")))
         messages.error(request, "请定位，或勾选声明")
-    return page(
+    response = page(
         request,
         "m/place.html",
         now=clock.now(),
+        wx_script=arriving.script_for(request),
         campaign=campaign,
         place_policy=campaign.place_policy,
         can_locate=campaign.boundary is not None,
         next=safe_next(request, reverse("m-home")),
     )
+    return arriving.allow_script(request, response)

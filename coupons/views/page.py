@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from coupons.models import Campaign, Consumer
-from huigou import clock
+from huigou import clock, tokens
 from huigou.errors import Refusal
 
 
@@ -58,3 +58,11 @@ def put_refusal(form: Any, refusal: Refusal, fields: dict[str, str]) -> Refusal 
         return refusal
     form.add_error(field, f"{refusal.message}。{refusal.next_step}")
     return None
+
+
+def with_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str) -> HttpResponse:
+    """Set one of our long-lived cookies: not for scripts, not for other sites."""
+    response.set_cookie(
+        name, value, max_age=tokens.COOKIE_AGE_S, httponly=True, samesite="Lax", secure=request.is_secure()
+    )
+    return response

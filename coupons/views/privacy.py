@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -10,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from coupons import consumers
 from coupons.models import Consumer
 from coupons.views.page import me_of, page
-from huigou import clock
+from huigou import arriving, clock
 from huigou.errors import BAD_INPUT, Refusal
 
 
@@ -19,6 +22,8 @@ def privacy(request: HttpRequest) -> HttpResponse:
     """Show what is kept about somebody and let them act on it; the explanation is readable without binding."""
     refusal = None
     if request.method == "POST":
+        if request.POST.get("do") == "copy":
+            return _copy(consumers.required(request))
         try:
             return _do(request, consumers.required(request), request.POST.get("do", ""))
         except Refusal as refused:
@@ -31,6 +36,8 @@ def privacy(request: HttpRequest) -> HttpResponse:
             place=consumer.get_place_display(),
             consented_at=consumer.consented_at,
             consent_version=consumer.consent_version,
+            wechat_name=consumer.wechat_name,
+            can_name=arriving.is_inside(request),
         )
     status = refusal.status if refusal else 200
     return page(request, "m/privacy.html", now=clock.now(), status=status, me=me, refusal=refusal)
@@ -48,7 +55,19 @@ def _do(request: HttpRequest, consumer: Consumer, deed: str) -> HttpResponse:
         consumers.unbind(consumer)
     if deed == "delete":
         consumers.delete(consumer)
+    arriving.forget(request)
     messages.success(request, said[deed])
     response = redirect("m-home")
     response.delete_cookie(consumers.COOKIE)
+    return response
+
+
+def _copy(consumer: Consumer) -> HttpResponse:
+    """Hand somebody their own copy, as a file that opens anywhere."""
+    text = json.dumps(consumers.copy_of(consumer), ensure_ascii=False, indent=2)
+    response = HttpResponse(text, content_type="application/json; charset=utf-8")
+    response.headers["Content-Disposition"] = "attachment; filename=\"my-data.json\"; filename*=UTF-8''" + quote(
+        "我的个人信息.json"
+    )
+    response.headers["Cache-Control"] = "no-store"
     return response

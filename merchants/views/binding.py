@@ -12,9 +12,11 @@ from django.views.decorators.http import require_http_methods
 from coupons.models import Campaign
 from coupons.views.bind import with_cookie, with_device
 from coupons.views.page import put_refusal, safe_next
+from huigou import arriving, pacing
 from huigou.errors import BAD_INPUT, Refusal
 from merchants import binding
 from merchants.models import Clerk
+from merchants.views import wechat
 from merchants.views.page import shop_page
 
 FIELD_OF = {
@@ -50,6 +52,10 @@ def bind(request: HttpRequest) -> HttpResponse:
             refusal = put_refusal(form, refused, FIELD_OF)
             status = refused.status
     else:
+        if binding.current(request) is None and (
+            way := wechat.recognise(request, safe_next(request, reverse("shop-home")))
+        ):
+            return way
         status = 200
     response = shop_page(
         request,
@@ -66,9 +72,16 @@ def bind(request: HttpRequest) -> HttpResponse:
 
 def _bound(request: HttpRequest, form: BindForm) -> HttpResponse:
     entered = {key: form.cleaned_data.get(key) or "" for key in ("once", "name", "phone", "code")}
+    pacing.keep(request, "shop-bind", "300/m")
+    arrival = arriving.known(request)
     clerk = binding.bind(
         binding.ClerkBinding(
-            code=entered["once"], name=entered["name"], phone=entered["phone"], sms_code=entered["code"]
+            code=entered["once"],
+            name=entered["name"],
+            phone=entered["phone"],
+            sms_code=entered["code"],
+            openid=arrival.openid if arrival else "",
+            wechat_name=arrival.name if arrival else "",
         )
     )
     messages.success(request, f"绑定成功：{clerk.outlet.name}")
@@ -124,6 +137,7 @@ def me(request: HttpRequest) -> HttpResponse:
     bindings = binding.outlets_of(clerk)
     if request.method == "POST":
         if request.POST.get("do") == "leave":
+            arriving.forget(request)
             response = redirect("m-home")
             response.delete_cookie(binding.COOKIE)
             return response

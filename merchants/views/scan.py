@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods
 
 from coupons.codes import Presented
 from coupons.models import Campaign, Coupon
-from huigou import clock
+from huigou import arriving, clock
 from huigou.errors import Refusal
 from huigou.money import short_yuan
 from merchants import binding, presenting, redemption
 from merchants.models import Clerk, Redemption
+from merchants.views import wechat
 from merchants.views.page import refusal_page, shop_page
 
 # Refusals that one more field on the same page can lift.
@@ -46,13 +47,24 @@ def scan(request: HttpRequest) -> HttpResponse:
     pending = Redemption.objects.pending().filter(outlet_id=clerk.outlet_id).order_by("entry_until")
     dues = list(pending.values_list("entry_until", flat=True)[:100])
     first_due = dues[0] if dues else None
-    return shop_page(request, "shop/scan.html", clerk=clerk, tab="scan", pending=len(dues), first_due=first_due)
+    response = shop_page(
+        request,
+        "shop/scan.html",
+        clerk=clerk,
+        tab="scan",
+        pending=len(dues),
+        first_due=first_due,
+        wx_script=arriving.script_for(request),
+    )
+    return arriving.allow_script(request, response)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def coupon(request: HttpRequest, token: str) -> HttpResponse:
     """Show a presented coupon to a bound clerk, whose POST locks it; anybody else is sent to a shop."""
     clerk = binding.current(request)
+    if clerk is None and request.method != "POST" and (way := wechat.recognise(request, request.get_full_path())):
+        return way  # 扫一扫 opens the link in WeChat's browser, which may have lost the clerk's cookie
     if clerk is None:
         return shop_page(
             request, "shop/coupon.html", clerk=None, campaign=Campaign.objects.current(), status=_stranger(request)

@@ -191,10 +191,22 @@ class FakeWeChat(Loopback):
         if refusal := self.bad_token(query):
             return refusal
         message = json.loads(body)
+        if any(name.startswith("thing") and len(each["value"]) > 20 for name, each in message["data"].items()):
+            return said({"errcode": 47003, "errmsg": "argument invalid! data.thing1.value is over length"})
         if message["touser"] not in self.subscribers:
             return said({"errcode": 43101, "errmsg": f"user {message['touser']} refuse to accept the msg"})
         self.sent.append(message)
         return said({"errcode": 0, "errmsg": "ok"})
+
+
+@contextmanager
+def an_account(settings: Any, secret: str) -> Iterator[FakeWeChat]:
+    """Serve an account of its own, so that no test finds another's token in the cache, and point the settings at it."""
+    with serving(FakeWeChat("wx" + secrets.token_hex(8), secret)) as server:
+        settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = server.app_id, secret
+        settings.WECHAT_API_BASE, settings.WECHAT_TIMEOUT_S = server.base, 2
+        settings.WECHAT_OPEN_BASE = "https://open.weixin.qq.com"
+        yield server
 
 
 class FakeTencent(Loopback):

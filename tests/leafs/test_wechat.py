@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from huigou import wechat
 from huigou.clock import SHANGHAI
-from tests.leafs.loopback import FakeWeChat, said, serving
+from tests.leafs.loopback import FakeWeChat, an_account, said
 from tests.leafs.silence import everything_said
 
 SECRET = "s3cr3t-0f-the-account-9f8e7d"
@@ -29,11 +28,7 @@ NINE = dt.datetime(2022, 6, 25, 9, 0, tzinfo=SHANGHAI)
 def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]:
     """An account of its own for each test, so that no test finds another's token in the cache."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    app_id = "wx" + secrets.token_hex(8)
-    with serving(FakeWeChat(app_id, SECRET)) as server:
-        settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = app_id, SECRET
-        settings.WECHAT_API_BASE, settings.WECHAT_TIMEOUT_S = server.base, 2
-        settings.WECHAT_OPEN_BASE = "https://open.weixin.qq.com"
+    with an_account(settings, SECRET) as server:
         server.codes["code-wang"] = {"openid": "o-wang", "scope": "snsapi_base"}
         server.codes["code-li"] = {"openid": "o-li", "scope": "snsapi_userinfo", "unionid": "u-li"}
         server.codes["code-snap"] = {"openid": "o-virtual", "scope": "snsapi_userinfo", "is_snapshotuser": 1}

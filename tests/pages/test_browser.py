@@ -10,7 +10,7 @@ import zxingcpp
 from PIL import Image
 
 from coupons import consumers, lifecycle
-from coupons.models import Coupon, Draw
+from coupons.models import Consumer, Coupon, Draw
 from merchants import binding
 from merchants.models import BindingCode, CommitmentLetter, Redemption
 from tests import factories
@@ -35,7 +35,7 @@ def phone(browser, address):  # type: ignore[no-untyped-def]
         context = browser.new_context(viewport=PHONE, locale="zh-CN", **options)
         contexts.append(context)
         for who in people:
-            module = consumers if isinstance(who, consumers.Consumer) else binding
+            module = consumers if isinstance(who, Consumer) else binding
             context.add_cookies([{"name": module.COOKIE, "value": module.cookie_of(who), "url": address}])
         page = context.new_page()
         page.set_default_timeout(10_000)

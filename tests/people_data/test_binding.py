@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from coupons import consumers, drawing, lifecycle
-from coupons.models import Consumer, Coupon, Draw, Exclusion, Person
+from coupons.models import Consumer, Coupon, Draw, Exclusion, Person, SmsCode
 from huigou import clock
 from huigou.fields import keyed_hash
 from merchants import binding
@@ -27,9 +27,7 @@ PHONE = "19900004321"
 
 def bound(name: str = "王小明", phone: str = PHONE, **more: object) -> Consumer:
     """Bind by a fresh code; the codes of a minute ago are forgotten, the minute is not what is tested here."""
-    consumers.SmsCode.objects.filter(phone_key=consumers.phone_key(phone)).update(
-        sent_at=clock.now() - dt.timedelta(minutes=2)
-    )
+    SmsCode.objects.filter(phone_key=consumers.phone_key(phone)).update(sent_at=clock.now() - dt.timedelta(minutes=2))
     code = consumers.send_code(phone, "bind")
     return consumers.bind(consumers.Binding(name, phone, code, consent=True, **more))
 
@@ -39,7 +37,7 @@ def test_known_and_unknown_phones_get_the_same_answer(county):
     answers = []
     for phone in (PHONE, "19900004399"):
         Consumer.objects.update(bound_at=clock.now())
-        consumers.SmsCode.objects.update(sent_at=clock.now() - dt.timedelta(minutes=2))
+        SmsCode.objects.update(sent_at=clock.now() - dt.timedelta(minutes=2))
         client = Client(headers={"X-Requested-With": "huigou"})
         body = {"phone": phone, "purpose": "consumer", "altcha": solved(client)}
         answer = client.post("/api/v1/sms-codes", body, content_type="application/json")

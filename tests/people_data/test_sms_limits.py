@@ -49,11 +49,12 @@ class TestOneAfterAnother:
         assert ask() == "ok"
         assert outcome(lambda: consumers.send_code(PHONE, "clerk")) == "sms_too_soon"
 
-    def test_twenty_a_day_from_one_device_and_three_hundred_from_one_address(self, at):
+    def test_twenty_a_day_from_one_device_and_a_setting_from_one_address(self, at, settings):
         at(MORNING)
+        settings.SMS_PER_ADDRESS = 30
         assert [ask(f"1990000{n:04d}", device="d") for n in range(21)] == ["ok"] * 20 + ["sms_too_many"]
-        said = Counter(ask(f"1990001{n:04d}", address="10.0.0.1") for n in range(301))
-        assert said == {"ok": 300, "sms_too_many": 1}
+        said = Counter(ask(f"1990001{n:04d}", address="10.0.0.1") for n in range(31))
+        assert said == {"ok": 30, "sms_too_many": 1}
 
     def test_the_whole_platform_has_a_budget(self, at, settings):
         at(MORNING)

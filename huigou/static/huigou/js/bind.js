@@ -58,28 +58,51 @@ if (send) send.addEventListener("click", async () => {
   }
 });
 
-// The browser is asked for the place only when the person taps; "no" leaves the declaration open.
+// The place is asked for only when the person taps; "no" leaves the declaration open. WeChat says where in GCJ-02.
 const locate = $("[data-locate]");
-if (locate) {
-  const says = $("[data-locate-says]");
-  locate.addEventListener("click", () => {
-    if (!navigator.geolocation) { says.textContent = "这台手机不能定位，请勾选下面的声明。"; return; }
-    locate.classList.add("busy");
+async function fromWeixin(address) {
+  const { weixin } = await import("./wx.js");
+  const wx = await weixin(address, ["getLocation"]);
+  return new Promise((done, fail) => {
+    wx.getLocation({
+      type: "gcj02",
+      success: (found) => done({ ...found, datum: "gcj02" }),
+      cancel: () => fail(new Error("cancelled")),
+      fail: () => fail(new Error("failed")),
+    });
+  });
+}
+function fromBrowser() {
+  return new Promise((done, fail) => {
+    if (!navigator.geolocation) { fail(new Error("none")); return; }
     navigator.geolocation.getCurrentPosition(
-      ({ coords }) => {
-        locate.classList.remove("busy");
-        $("[name=longitude]", form).value = coords.longitude.toFixed(5);
-        $("[name=latitude]", form).value = coords.latitude.toFixed(5);
-        says.textContent = "已取得位置，提交后只判断是否在县域内，不保存坐标。";
-        locate.textContent = "已定位";
-        locate.disabled = true;
-        for (const box of $$("[name=declared]", form)) box.required = false;
-      },
-      () => {
-        locate.classList.remove("busy");
-        says.textContent = "没有取得位置。您可以勾选下面的声明，或到就近的村级服务站办理。";
-      },
+      ({ coords }) => done({ longitude: coords.longitude, latitude: coords.latitude, accuracy: coords.accuracy, datum: "wgs84" }),
+      fail,
       { enableHighAccuracy: false, timeout: 10000, maximumAge: 300000 },
     );
+  });
+}
+if (locate) {
+  const says = $("[data-locate-says]");
+  locate.addEventListener("click", async () => {
+    locate.classList.add("busy");
+    const weixinScript = form.dataset.wxScript;
+    try {
+      const found = await (weixinScript ? fromWeixin(weixinScript).catch(fromBrowser) : fromBrowser());
+      $("[name=longitude]", form).value = Number(found.longitude).toFixed(5);
+      $("[name=latitude]", form).value = Number(found.latitude).toFixed(5);
+      $("[name=accuracy]", form).value = Math.round(found.accuracy || 0);
+      $("[name=datum]", form).value = found.datum;
+      says.textContent = "已取得位置，提交后只判断是否在县域内，不保存坐标。";
+      locate.textContent = "已定位";
+      locate.disabled = true;
+      for (const box of $$("[name=declared]", form)) box.required = false;
+    } catch {
+      says.textContent = $("[name=declared]", form)
+        ? "没有取得位置。您可以勾选下面的声明，或到就近的村级服务站办理。"
+        : "没有取得位置。请允许定位后再试，或到就近的村级服务站办理。";
+    } finally {
+      locate.classList.remove("busy");
+    }
   });
 }

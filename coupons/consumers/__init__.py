@@ -1,0 +1,48 @@
+"""Consumers: SMS codes, binding, place, and the ways out (correct, unbind, delete)."""
+
+from coupons.consumers.binding import (
+    COOKIE,
+    Binding,
+    attach_wechat,
+    bind,
+    by_openid,
+    cookie_of,
+    current,
+    exclude,
+    person_for,
+    required,
+)
+from coupons.consumers.leaving import copy_of, correct_name, delete, shred, shred_due, unbind
+from coupons.consumers.names import checked_name, storable
+from coupons.consumers.placing import declare_place, set_place, vouch_place
+from coupons.consumers.verifying import CODE_LIFE, RESEND_AFTER, code_hash, phone_key, send_code, use_code
+
+__all__ = [
+    "CODE_LIFE",
+    "COOKIE",
+    "RESEND_AFTER",
+    "Binding",
+    "attach_wechat",
+    "bind",
+    "by_openid",
+    "checked_name",
+    "code_hash",
+    "cookie_of",
+    "copy_of",
+    "correct_name",
+    "current",
+    "declare_place",
+    "delete",
+    "exclude",
+    "person_for",
+    "phone_key",
+    "required",
+    "send_code",
+    "set_place",
+    "shred",
+    "shred_due",
+    "storable",
+    "unbind",
+    "use_code",
+    "vouch_place",
+]
