@@ -17,3 +17,7 @@ AUDIT_MISSING = Reason("audit_missing", 409, "还有 {count} 家商家没有审�
 DISALLOW_PENDING = Reason("disallow_pending", 409, "有 {count} 笔不予补贴的审计意见尚未办理", "请先办理“不予补贴”")
 NO_OPINION = Reason("no_opinion", 409, "没有待办理的不予补贴意见", "请核对审计意见")
 PAYMENT_EXCEEDS = Reason("payment_exceeds", 409, "{merchant}的金额超过可办理的金额 {limit} 元", "请核对金额后重新提出")
+
+EXPORT_FILTER = Reason("export_filter", 400, "筛选条件不正确", "请回到列表核对筛选条件后重新导出")
+EXPORT_REASON = Reason("export_reason", 400, "导出完整姓名和手机号须写明理由", "请填写理由后重新提交")
+EXPORT_FILE = Reason("export_file", 400, "不是本平台导出的工作簿：{problem}", "请核对文件，或重新导出")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 
+from huigou import deeds
 from huigou.admin.deed import Deed
 from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
 from huigou.errors import BAD_INPUT, FORBIDDEN
@@ -92,15 +93,12 @@ def _ask(request: HttpRequest, row: Any, data: dict[str, Any]) -> HttpResponse:
         raise BAD_INPUT(what="导出内容")
     if not _may_list(request, kind):
         raise FORBIDDEN()
-    if data["persons"]:
-        if not request.user.has_perm("reports.export_persons"):
-            raise FORBIDDEN()
-        if not data["reason"].strip():
-            raise BAD_INPUT(what="理由")
-    job = exports.ask(kind, request.GET.dict(), request.user, persons=data["persons"])  # type: ignore[arg-type]
-    # A broker that is down does not lose the export: the minutely sweep takes it up.
-    with suppress(Exception):
-        run_export.delay(job_id=job.pk)
+    if data["persons"] and not request.user.has_perm("reports.export_persons"):
+        raise FORBIDDEN()
+    staff: Any = request.user
+    job = exports.ask(kind, request.GET.dict(), staff, persons=data["persons"], reason=data["reason"])
+    # After the commit, so that the worker finds it. Without a broker the minutely sweep takes it up.
+    transaction.on_commit(lambda: run_export.delay(job_id=job.pk), robust=True)
     return HttpResponseRedirect(reverse("admin:reports_exportjob_page", args=[job.pk]))
 
 
@@ -134,6 +132,11 @@ def _drop_persons(form: forms.Form, request: HttpRequest, row: Any) -> None:
     if not has_persons or not request.user.has_perm("reports.export_persons"):
         form.fields["persons"] = forms.BooleanField(required=False, widget=forms.HiddenInput())
         form.fields["reason"] = forms.CharField(required=False, widget=forms.HiddenInput())
+
+
+def persons_words(job: ExportJob) -> str:
+    """Return whether an export holds persons, and why."""
+    return f"完整姓名和手机号，理由：{job.filters[exports.PERSONS]}" if exports.PERSONS in job.filters else "已隐去"
 
 
 class ExportJobAdmin(ReadOnlyMixin, DeskAdmin):
@@ -182,8 +185,12 @@ class ExportJobAdmin(ReadOnlyMixin, DeskAdmin):
         return progress_json(self._mine(request, job_id))
 
     def file_view(self, request: HttpRequest, job_id: int) -> HttpResponse:
-        """Hand out the workbook; a download that broke off goes on where it stopped."""
-        return download(request, self._mine(request, job_id))
+        """Hand out the workbook; a download that broke off goes on where it stopped. Taking one leaves a trace."""
+        job = self._mine(request, job_id)
+        answer = download(request, job)
+        if answer.status_code == 200 or answer.headers.get("Content-Range", "").startswith("bytes 0-"):
+            deeds.announce(request, "下载导出", "导出记录", job.pk, note=str(job.filters.get(exports.PERSONS, "")))
+        return answer
 
     def page_title(self, row: ExportJob) -> str:
         return f"导出 {row.pk} {TITLES.get(row.kind, row.kind)}"
@@ -212,7 +219,7 @@ class ExportJobAdmin(ReadOnlyMixin, DeskAdmin):
                 facts=[
                     ("内容", TITLES.get(row.kind, row.kind)),
                     *(listing.spoken() or [("筛选条件", "全部")]),
-                    ("个人信息", "完整姓名和手机号" if exports.PERSONS in row.filters else "已隐去"),
+                    ("个人信息", persons_words(row)),
                     ("导出人", str(row.staff) if row.staff else "系统"),
                     ("申请时间", row.asked_at),
                     ("完成时间", row.finished_at),

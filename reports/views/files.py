@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
@@ -13,7 +13,7 @@ from reports.models import ExportJob
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BLOCK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def progress_json(job: ExportJob) -> JsonResponse:
@@ -38,23 +38,34 @@ def download(request: HttpRequest, job: ExportJob) -> HttpResponse | StreamingHt
         "ETag": etag,
         "Cache-Control": "private, no-store",
     }
-    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
+    asked = _asked_range(request.headers.get("Range", ""), size)
     if asked is None or request.headers.get("If-Range", etag) != etag:
         whole = {**headers, "Content-Length": str(size)}
-        return StreamingHttpResponse(_part(job.file.open("rb"), 0, size), content_type=XLSX, headers=whole)
-    first, last = asked[1], asked[2]
-    start = int(first) if first else max(0, size - int(last or 0))
-    end = min(int(last), size - 1) if first and last else size - 1
-    if start > end or start >= size:
+        return StreamingHttpResponse(_part(Path(job.file.path), 0, size), content_type=XLSX, headers=whole)
+    start, end = asked
+    if start >= end:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    headers |= {"Content-Range": f"bytes {start}-{end}/{size}", "Content-Length": str(end - start + 1)}
+    headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return StreamingHttpResponse(
-        _part(job.file.open("rb"), start, end - start + 1), status=206, content_type=XLSX, headers=headers
+        _part(Path(job.file.path), start, end - start), status=206, content_type=XLSX, headers=headers
     )
 
 
-def _part(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-    with file:
+def _asked_range(text: str, size: int) -> tuple[int, int] | None:
+    """Return start and end (exclusive) of a range header; equal when nothing is there, None for no range at all."""
+    found = _RANGE.fullmatch(text)
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        return max(0, size - int(found[2])), size  # the last so many bytes
+    if found[2] and int(found[2]) < int(found[1]):
+        return None
+    start = min(int(found[1]), size)
+    return start, min(int(found[2]) + 1, size) if found[2] else size
+
+
+def _part(path: Path, start: int, length: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
         file.seek(start)
         while length > 0 and (block := file.read(min(BLOCK, length))):
             length -= len(block)

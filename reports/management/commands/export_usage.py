@@ -39,13 +39,11 @@ class Command(BaseCommand):
         try:
             with exports.snapshot():
                 listing = exports.LISTS[kind].open(filters, clock.now())
-                rows, digest = exports.write(part, listing, exports.Cover("命令行", "", checked))
+                done = exports.write(part, listing, exports.Cover("命令行", "", checked))
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
-        self.stdout.write(f"{listing.title}：{rows} 行，已写入 {file}（SHA-256 {digest}）")
+        self.stdout.write(f"{listing.title}：{done.rows} 行，已写入 {file}（SHA-256 {done.digest}）")
         if options["json"]:
-            sums = listing.sums()
-            self.stdout.write(
-                json.dumps({"file": str(file), "kind": kind, "rows": rows, "rows_sha256": digest, "sums": sums})
-            )
+            told = {"file": str(file), "kind": kind, "rows": done.rows, "rows_sha256": done.digest, "sums": done.sums}
+            self.stdout.write(json.dumps(told))

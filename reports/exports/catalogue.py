@@ -1,0 +1,30 @@
+"""Which lists can be exported."""
+
+from __future__ import annotations
+
+from coupons import desk as coupon_desk
+from huigou.listing import Listing
+from merchants import desk as merchant_desk
+from reports.figures import ShopFigures
+from reports.trail import Trail
+
+LISTS: dict[str, type[Listing]] = {
+    listing.code: listing
+    for listing in (
+        ShopFigures,
+        merchant_desk.Uses,
+        merchant_desk.Coupons,
+        coupon_desk.Consumers,
+        merchant_desk.Merchants,
+        coupon_desk.Batches,
+        coupon_desk.Changes,
+        coupon_desk.Rounds,
+        coupon_desk.Categories,
+        coupon_desk.Notices,
+        coupon_desk.Reveals,
+        merchant_desk.Clerks,
+        merchant_desk.Complaints,
+        merchant_desk.Inspections,
+        Trail,
+    )
+}
