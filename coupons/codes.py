@@ -3,8 +3,8 @@
 Both are functions of (coupon, 30-second step of the database's clock) under a key of their own, so nothing is stored.
 The current and the previous step are accepted: a code is good for 30 to 60 seconds. The short code is a keyed
 permutation of the coupon's number (four-round Feistel over 10^8), so two coupons never share one and a clerk's guess
-hits a live coupon with a chance of live / 10^8. A paper code is a kind of its own, bound to one coupon, without a step,
-and accepted only together with the last four digits of the holder's phone or the station's confirmation.
+hits a live coupon with a chance of live / 10^8. A paper code is a kind of its own, bound to one coupon and one
+print of it, and accepted only together with the last four digits of the holder's phone or the station's confirmation.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class Shown(NamedTuple):
 
 
 class Presented(NamedTuple):
-    """What a clerk read: which coupon, and whether from paper."""
+    """What a clerk read: which coupon, and whether from paper, then from which print of it."""
 
     coupon_id: int
     is_paper: bool
+    serial: int = 0
 
 
 def step_of(now: dt.datetime) -> int:
@@ -55,9 +56,9 @@ def show(coupon_id: int, now: dt.datetime) -> Shown:
     return Shown(_token(ROTATING, coupon_id, step), short_code(coupon_id, step), until)
 
 
-def paper_token(coupon_id: int) -> str:
-    """Return the lasting token printed on a paper coupon."""
-    return _token(PAPER, coupon_id, 0)
+def paper_token(coupon_id: int, serial: int) -> str:
+    """Return the lasting token of a paper coupon's ``serial``-th print."""
+    return _token(PAPER, coupon_id, serial)
 
 
 def read_token(token: str, now: dt.datetime) -> Presented | None:
@@ -70,7 +71,7 @@ def read_token(token: str, now: dt.datetime) -> Presented | None:
     if not hmac.compare_digest(_token(kind, coupon_id, step), token):
         return None
     if kind == PAPER:
-        return Presented(coupon_id, is_paper=True)
+        return Presented(coupon_id, is_paper=True, serial=step)
     return Presented(coupon_id, is_paper=False) if _is_fresh(step, now) else None
 
 

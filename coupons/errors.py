@@ -85,3 +85,15 @@ STILL_LEFT = Reason("still_left", 409, "尚有余额 {left} 元未返还或转�
 ALREADY_PAUSED = Reason("already_paused", 409, "{what}已处于暂停", "请刷新页面查看")
 NOT_PAUSED = Reason("not_paused", 409, "{what}没有暂停", "请刷新页面查看")
 ROUND_IS_OVER = Reason("round_is_over", 409, "第{number}轮已结束", "结束的轮次无需暂停")
+
+# Village stations
+NO_STATION = Reason("no_station", 403, "您的账号没有登记在任何启用的服务站", "请联系县工信局登记")
+NOT_STATION_STAFF = Reason("not_station_staff", 409, "只有村级服务站的在用账号可以登记为服务站人员", "请核对账号的部门")
+ASSIST_CONSENT = Reason("assist_consent", 400, "须向本人说明并征得同意", "请说明用途后勾选“本人在场并同意”")
+ASSIST_PROOF = Reason("assist_proof", 400, "须核验本人", "请发送短信验证码；以前绑定过的可当面核验证件")
+ASSIST_NAME = Reason("assist_name", 409, "姓名与该手机号登记的不一致", "请核对证件，或用短信验证码办理")
+ASSIST_ALREADY = Reason(
+    "assist_already", 409, "该手机号本轮{category}已于{when}{where}抽过", "每个品类每轮只能抽取一次"
+)
+NOT_PRINTABLE = Reason("not_printable", 409, "只有未使用、未到期的券可以打印或确认", "请核对该券的使用情况")
+REPRINT_REASON = Reason("reprint_reason", 400, "重新打印须写明理由", "旧的纸质券随即作废")

@@ -28,6 +28,8 @@ def site_is_public(app_configs: Any, **kwargs: Any) -> list[Any]:
         )
     if settings.DEMO:
         found.append(Warning("DEMO 已打开：验证码会显示在页面上", hint="正式运行请设 DEMO=false", id="huigou.W001"))
+    elif not settings.STAFF_TOTP:
+        found.append(Error("工作人员登录没有第二步", hint="正式运行请勿设 STAFF_TOTP=false", id="huigou.E008"))
     named = ((sms.problems(), "huigou.E006"), (wechat.problems(), "huigou.E007"))
     found += [Error(text, hint=HINTS[code], id=code) for texts, code in named for text in texts]
     found += [Warning(text, hint=HINTS["huigou.E007"], id="huigou.W002") for text in wechat.gaps()]

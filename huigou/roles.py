@@ -91,6 +91,7 @@ RIGHTS: dict[str, Right] = {
     "coupons.view_exclusion": _right("排除名单", D.INDUSTRY, D.DISCIPLINE, D.AUDIT),
     "coupons.view_notice": _right("公告", *OFFICE),
     "coupons.view_station": _right("村级服务站", D.INDUSTRY, D.DISCIPLINE, D.STATION, D.LEADERS),
+    "coupons.view_assist": _right("代抽记录", D.INDUSTRY, D.DISCIPLINE, D.AUDIT, D.STATION, D.LEADERS),
     "coupons.view_reveal": _right("个人信息查看记录", D.DISCIPLINE, D.AUDIT),
     "coupons.view_freeze": _right("账目冻结", D.INDUSTRY, D.FINANCE, D.AUDIT, D.DISCIPLINE, D.LEADERS, D.OPERATOR),
     "merchants.view_complaint": _right("投诉", D.MARKET, D.INDUSTRY, D.DISCIPLINE, D.AUDIT, D.LEADERS),
@@ -123,13 +124,14 @@ RIGHTS: dict[str, Right] = {
     "merchants.add_inspection": _right("登记检查", D.MARKET),
     # -- announcements: 融媒体中心
     "coupons.add_notice": _right("发布公告", D.MEDIA, D.INDUSTRY),
-    "coupons.change_notice": _right("更新公告", D.MEDIA, D.INDUSTRY),
+    "coupons.change_notice": _right("更新、撤下公告", D.MEDIA, D.INDUSTRY),
+    "coupons.print_poster": _right("打印海报", D.MEDIA, D.INDUSTRY),
     # -- personal data: a full number needs this, a reason, and leaves a row
     "coupons.reveal_person": _right("查看完整姓名和手机号", D.INDUSTRY, D.AUDIT, D.DISCIPLINE, D.POLICE, D.MARKET),
     "reports.export_persons": _right("导出完整姓名和手机号", D.AUDIT, D.DISCIPLINE, D.INDUSTRY),
     "reports.add_exportjob": _right("导出", *WATCHERS),
     # -- assisted draws at village stations
-    "coupons.assist": _right("代抽", D.STATION),
+    "coupons.assist": _right("代抽、打印纸质券、确认持券人", D.STATION),
     # -- accounts: the leading group's office appoints people, nobody else
     "huigou.add_staff": _right("添加工作人员", D.LEADERS),
     "huigou.change_staff": _right("更新工作人员", D.LEADERS),

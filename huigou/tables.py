@@ -36,6 +36,7 @@ APPEND_ONLY = (
     "coupons.registration",
     "coupons.registrantlist",
     "coupons.reveal",
+    "coupons.paperprint",
     "merchants.attempt",
     "reports.auditentry",
 )

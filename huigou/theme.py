@@ -61,7 +61,9 @@ MENU = [
             _page("轮次", "event_repeat", "coupons.round"),
             _page("品类", "category", "coupons.category"),
             _page("公告", "campaign", "coupons.notice"),
+            _item("宣传海报", "print", "coupons_notice_posters", "coupons.print_poster"),
             _page("村级服务站", "cottage", "coupons.station"),
+            _page("代抽记录", "volunteer_activism", "coupons.assist"),
         ],
     },
     {
@@ -71,6 +73,7 @@ MENU = [
             _page("投诉处理", "support_agent", "merchants.complaint"),
             _page("检查记录", "fact_check", "merchants.inspection"),
             _page("员工", "badge", "merchants.clerk"),
+            _page("核销尝试", "gpp_maybe", "merchants.attempt"),
             _page("排除名单", "person_off", "coupons.exclusion"),
             _page("查看记录", "visibility", "coupons.reveal"),
             _page("操作记录", "history", "reports.auditentry"),
@@ -93,7 +96,7 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "8px",
     "STYLES": [css],
     "SCRIPTS": [script],
-    "DASHBOARD_CALLBACK": "reports.dashboard.context",
+    "DASHBOARD_CALLBACK": "reports.worklist.context",
     "COLORS": {
         "base": {
             "50": "#faf8f5",

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from huigou import views
+from huigou import second_step, views
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/m/", permanent=False)),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("metrics", ExportToDjangoView, name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("admin/second-step/", second_step.view, name="admin-second-step"),
     path("admin/", admin.site.urls),
     path("", include("coupons.urls")),
     path("", include("merchants.urls")),

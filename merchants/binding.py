@@ -18,7 +18,7 @@ from huigou import clock, tokens
 from huigou.fields import keyed_hash
 from huigou.models import Staff
 from huigou.tokens import Token
-from merchants import errors
+from merchants import conduct, errors
 from merchants.models import BindingCode, Clerk, Outlet
 
 COOKIE = "hg_s"
@@ -53,8 +53,7 @@ def issue_code(outlet: Outlet, staff: Staff, *, is_owner: bool = False) -> str:
     merchant = outlet.merchant
     if merchant.is_collective and outlet.name == merchant.name:
         raise errors.COLLECTIVE_NEEDS_SITES(merchant=merchant.name)
-    if not merchant.letters.exists():
-        raise errors.LETTER_NEEDED(merchant=merchant.name)
+    conduct.refuse_without_letter(merchant)
     code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
     now = clock.now()
     BindingCode.objects.create(

@@ -58,10 +58,15 @@ def set_state(merchant_id: int, state: str, reason: str, staff: Staff) -> Mercha
 
 
 def _refuse_unready(merchant: Merchant) -> None:
-    if not merchant.letters.exists():
-        raise errors.LETTER_NEEDED(merchant=merchant.name)
+    refuse_without_letter(merchant)
     if merchant.is_collective and not merchant.outlets.exclude(name=merchant.name).exists():
         raise errors.COLLECTIVE_NEEDS_SITES(merchant=merchant.name)
+
+
+def refuse_without_letter(merchant: Merchant) -> None:
+    """Raise LETTER_NEEDED for a firm without a letter of commitment: no code of it is issued, shown or printed."""
+    if not merchant.letters.exists():
+        raise errors.LETTER_NEEDED(merchant=merchant.name)
 
 
 def record_letter(
@@ -96,8 +101,10 @@ def record_letter(
 
 
 def revoke_code(code_id: int) -> None:
-    """Void a one-time code that was not used."""
-    BindingCode.objects.filter(pk=code_id, used_at=None, revoked_at=None).update(revoked_at=clock.now(), code=None)
+    """Void a one-time code that was not used; raises NO_CODE."""
+    open_codes = BindingCode.objects.filter(pk=code_id, used_at=None, revoked_at=None)
+    if not open_codes.update(revoked_at=clock.now(), code=None):
+        raise errors.NO_CODE()
 
 
 def inspect(

@@ -6,6 +6,7 @@ CLERK_NOT_BOUND = Reason("clerk_not_bound", 401, "请到适用商家出示", "�
 BINDING_CODE_WRONG = Reason("binding_code_wrong", 400, "商家验证码不正确、已使用或已失效", "请核对或向县工信局重新申领")
 CLERK_ALREADY_BOUND = Reason("clerk_already_bound", 409, "该手机号已绑定此店面", "请直接使用")
 LETTER_NEEDED = Reason("letter_needed", 409, "{merchant}尚未提交信用承诺书", "请先登记承诺书，再发放验证码")
+NO_CODE = Reason("no_code", 404, "没有可作废的验证码", "请刷新页面查看")
 COLLECTIVE_NEEDS_SITES = Reason("collective_needs_sites", 409, "{merchant}为集体名录", "请先逐个登记其站点（店面）")
 NOT_OWNER = Reason("not_owner", 403, "只有店主可以解绑店员", "请联系店主或县工信局")
 NO_CLERK = Reason("no_clerk", 404, "没有这名店员", "请刷新页面查看")
@@ -16,7 +17,9 @@ CODE_UNREADABLE = Reason(
 )
 CODE_STALE = Reason("code_stale", 409, "二维码已失效", "请让顾客刷新页面，出示最新的二维码（截图无效）")
 SHORT_CODE_TRIES = Reason("short_code_tries", 429, "数字码输错次数过多", "请 10 分钟后再试，或改用扫码")
-PAPER_DIGITS = Reason("paper_digits", 400, "纸质券须核对持券人手机尾号", "请输入持券人手机号后四位")
+PAPER_DIGITS = Reason("paper_digits", 400, "纸质券须核对持券人", "请输入持券人手机号后四位，或服务站的 6 位确认码")
+PAPER_TRIES = Reason("paper_tries", 429, "纸质券核对错误次数过多", "请 10 分钟后再试，或联系出券的服务站")
+PAPER_REPLACED = Reason("paper_replaced", 409, "这张纸质券已作废", "持券人已另打一张，请出示最新的一张")
 COUPON_USED = Reason("coupon_used", 409, "该券已于{when}在{where}使用", "请勿再抵扣；如有疑问请顾客查看“我的消费券”")
 COUPON_PENDING_ELSEWHERE = Reason(
     "coupon_pending_elsewhere", 409, "该券已发送给{where}", "请让顾客出示另一张券，或由该店撤回"

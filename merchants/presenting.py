@@ -47,19 +47,19 @@ def claim(clerk: Clerk, presented: Presented, now: dt.datetime) -> str:
     A code lives 30 to 60 seconds; reading the page and asking for a second receipt number may take longer. What decides
     validity is still the scan's own instant.
     """
-    note = [clerk.pk, presented.coupon_id, presented.is_paper, int(now.timestamp())]
+    note = [clerk.pk, presented.coupon_id, presented.is_paper, int(now.timestamp()), presented.serial]
     return signing.dumps(note, salt=CLAIM_SALT)
 
 
 def from_claim(clerk: Clerk, text: str, now: dt.datetime) -> Presented | None:
     """Return what a note of ``claim`` presents, None when it is not ours, another clerk's, or over 5 minutes old."""
     try:
-        clerk_id, coupon_id, is_paper, at = signing.loads(text, salt=CLAIM_SALT)
+        clerk_id, coupon_id, is_paper, at, serial = signing.loads(text, salt=CLAIM_SALT)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     if clerk_id != clerk.pk or not 0 <= int(now.timestamp()) - at <= CLAIM_LIFE.total_seconds():
         return None
-    return Presented(coupon_id, is_paper=is_paper)
+    return Presented(coupon_id, is_paper=is_paper, serial=serial)
 
 
 def coupon_of(presented: Presented) -> Coupon:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from coupons import codes, lifecycle
+from coupons import assisting, codes, lifecycle
 from coupons.errors import NOT_RECALLABLE
 from coupons.ledger import SYSTEM, Actor, constraint_of
 from coupons.lifecycle import freezing
@@ -27,7 +27,7 @@ from merchants import errors
 from merchants.models import Attempt, Clerk, Merchant, Redemption
 
 State = Redemption.State
-SHORT_TRIES = 5  # wrong short codes a clerk may type
+SHORT_TRIES = 5  # wrong short codes, or wrong digits of paper coupons, that a clerk may type
 SHORT_WINDOW = dt.timedelta(minutes=10)
 NOTE_LENGTH = 200
 RECEIPT_LENGTH = 50
@@ -80,6 +80,8 @@ def coupon_from_token(token: str) -> codes.Presented:
     presented = codes.read_token(token, clock.now())
     if presented is None:
         raise errors.CODE_STALE()
+    if presented.is_paper and presented.serial != assisting.newest_print(presented.coupon_id):
+        raise errors.PAPER_REPLACED()
     return presented
 
 
@@ -112,7 +114,21 @@ def scan(clerk: Clerk, presented: codes.Presented, options: ScanOptions | None =
     come in the order of ``_refuse_scan``.
     """
     options = options or ScanOptions()
+    if presented.is_paper:
+        return _scan_paper(clerk, presented, options)
     return _logged("scan", clerk, presented.coupon_id, lambda: _scan(clerk, presented, options))
+
+
+def _scan_paper(clerk: Clerk, presented: codes.Presented, options: ScanOptions) -> Redemption:
+    refused: Refusal | None = None
+    with transaction.atomic():
+        # One clerk's guesses at a holder's digits queue here: each is written down before the next one is counted.
+        Clerk.objects.select_for_update(no_key=True).get(pk=clerk.pk)
+        try:
+            return _logged("scan", clerk, presented.coupon_id, lambda: _scan(clerk, presented, options))
+        except Refusal as refusal:
+            refused = refusal  # leaves the transaction whole, with the attempt in it
+    raise refused
 
 
 def _scan(clerk: Clerk, presented: codes.Presented, options: ScanOptions) -> Redemption:
@@ -179,14 +195,23 @@ def _refuse_scan(
         raise errors.COUPON_PENDING_ELSEWHERE(where=elsewhere.outlet.name if elsewhere else "另一家店")
     if holder.person_id == clerk.person_id:
         raise errors.OWN_COUPON()
-    if presented.is_paper and options.paper_last4 != holder.person.phone_last4:
-        raise errors.PAPER_DIGITS()
+    if presented.is_paper:
+        _refuse_stranger(coupon, holder, clerk, options.paper_last4.strip(), now)
     freezing.refuse_if_frozen(coupon.round.campaign_id, "扫码核销")
     if category.paused_at is not None or coupon.round.paused_at is not None:
         raise errors.SCANS_PAUSED(notice=category.pause_notice or coupon.round.pause_notice)
     pending = Redemption.objects.pending().filter(consumer=holder).select_related("outlet").first()
     if pending is not None:
         raise errors.ONE_AT_A_TIME(where=pending.outlet.name)
+
+
+def _refuse_stranger(coupon: Coupon, holder: Consumer, clerk: Clerk, digits: str, now: dt.datetime) -> None:
+    """Refuse a paper coupon whose holder is not proven; five wrong tries per clerk in ten minutes."""
+    tries = Attempt.objects.filter(clerk=clerk, outcome=errors.PAPER_DIGITS.code, at__gt=now - SHORT_WINDOW)
+    if tries.count() >= SHORT_TRIES:
+        raise errors.PAPER_TRIES()
+    if not assisting.proves_holder(coupon, holder.person.phone_last4, digits, now):
+        raise errors.PAPER_DIGITS()
 
 
 def _used(coupon: Coupon) -> Refusal:

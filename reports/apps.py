@@ -8,7 +8,8 @@ class ReportsConfig(AppConfig):
     verbose_name = "统计与结算"
 
     def ready(self) -> None:
-        from django.contrib.auth.signals import user_logged_in, user_logged_out
+        from axes.signals import user_locked_out
+        from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
         from huigou import deeds
 
@@ -18,3 +19,5 @@ class ReportsConfig(AppConfig):
         deeds.done.connect(trail.keep, dispatch_uid="reports.trail")
         user_logged_in.connect(trail.keep_login, dispatch_uid="reports.trail.in")
         user_logged_out.connect(trail.keep_logout, dispatch_uid="reports.trail.out")
+        user_login_failed.connect(trail.keep_failed_login, dispatch_uid="reports.trail.failed")
+        user_locked_out.connect(trail.keep_lockout, dispatch_uid="reports.trail.locked")

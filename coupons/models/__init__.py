@@ -5,9 +5,11 @@ from coupons.models.draws import Coupon, Deck, Draw, Head, RegistrantList, Regis
 from coupons.models.messages import Notice, OutboxMessage
 from coupons.models.people import Consumer, Exclusion, Person, Reveal, SmsCode, Station, StationClerk
 from coupons.models.plan import Allotment, Batch, Campaign, Category, PlanFinding, Round
+from coupons.models.stations import Assist, PaperConfirmation, PaperPrint
 
 __all__ = [
     "Allotment",
+    "Assist",
     "Balance",
     "Batch",
     "Campaign",
@@ -23,6 +25,8 @@ __all__ = [
     "Head",
     "Notice",
     "OutboxMessage",
+    "PaperConfirmation",
+    "PaperPrint",
     "Person",
     "PlanFinding",
     "RegistrantList",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import qrcode
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,7 +14,7 @@ from coupons import codes, consumers
 from coupons.errors import COUPON_GONE
 from coupons.models import Campaign, Consumer, Coupon, Draw
 from coupons.views.page import bind_url, me_of, page
-from huigou import clock
+from huigou import clock, qr
 from huigou.money import short_yuan, yuan
 
 HISTORY = 100  # rows shown of what is over; a campaign has 35 draws a person
@@ -115,31 +113,11 @@ def coupons(request: HttpRequest) -> HttpResponse:
     )
 
 
-def qr_path(text: str) -> dict[str, Any]:
-    """Return a QR as one SVG path in modules, with its quiet zone: {"d", "size"}."""
-    code = qrcode.QRCode(border=4, error_correction=qrcode.constants.ERROR_CORRECT_M)
-    code.add_data(text)
-    code.make(fit=True)
-    rows = code.get_matrix()
-    runs = []
-    for y, row in enumerate(rows):
-        x = 0
-        while x < len(row):
-            start = x
-            while x < len(row) and row[x]:
-                x += 1
-            if x > start:
-                runs.append(f"M{start} {y}h{x - start}v1h-{x - start}z")
-            x += 1
-    return {"d": "".join(runs), "size": len(rows)}
-
-
 def code_of(request: HttpRequest, coupon_id: int, now: dt.datetime) -> dict[str, Any]:
     """Return the code of this 30-second step: the QR's path, the eight digits, and until when."""
     current = codes.show(coupon_id, now)
-    origin = settings.SITE_URL or f"{request.scheme}://{request.get_host()}"
-    link = f"{origin}/shop/c/{current.token}"
-    return {"short": current.short_code, "until": int(current.valid_until.timestamp() * 1000), **qr_path(link)}
+    link = f"{qr.origin(request)}/shop/c/{current.token}"
+    return {"short": current.short_code, "until": int(current.valid_until.timestamp() * 1000), **qr.drawn(link)}
 
 
 def one(request: HttpRequest, coupon_id: int) -> Coupon:

@@ -101,7 +101,7 @@ class DeskAdmin(ModelAdmin):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         asked = request.POST if request.method == "POST" else request.GET
-        listing = self.listing.open(asked, clock.now())
+        listing = self.open_listing(request, asked)
         if listing.is_valid and (request.method == "POST" or self._is_bare(listing, asked)):
             return HttpResponseRedirect(f"{request.path}?{listing.query}" if listing.query else request.path)
         page = listing.page(request.GET.get("p", 1))
@@ -132,6 +132,10 @@ class DeskAdmin(ModelAdmin):
         }
         template = getattr(self, "list_template", "admin/desk/list.html")
         return TemplateResponse(request, template, context)
+
+    def open_listing(self, request: HttpRequest, asked: Any) -> Listing:
+        """Return the list as this member of staff may see it."""
+        return self.listing.open(asked, clock.now())
 
     @staticmethod
     def _is_bare(listing: Listing, asked: Any) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from axes.utils import reset as reset_lockout
 from django import forms
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from huigou import second_step
+from huigou.admin.deed import Deed, ReasonForm
 from huigou.admin.desk import DeskAdmin, Section
+from huigou.errors import FORBIDDEN
 from huigou.listing import Column, Kind, Listing, PickField, WordField
 from huigou.models import Department, Staff
 from huigou.roles import CHANGES, RIGHTS, may
@@ -55,6 +59,18 @@ class StaffList(Listing):
         return rows
 
 
+def _reset(request: HttpRequest, row: Staff, data: dict[str, Any]) -> str:
+    if row.pk == request.user.pk:
+        raise FORBIDDEN()
+    second_step.reset(row)
+    return "动态验证码已重置，该人员下次登录时重新绑定"
+
+
+def _unlock(request: HttpRequest, row: Staff, data: dict[str, Any]) -> str:
+    reset_lockout(username=row.username)
+    return "已解锁，可以重新登录"
+
+
 class StaffAdmin(DeskAdmin, UserAdmin):
     """Accounts are appointed by the leading group's office; each one names a natural person and a department."""
 
@@ -63,6 +79,29 @@ class StaffAdmin(DeskAdmin, UserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    deeds = (
+        Deed(
+            "resettotp",
+            "重置动态验证码",
+            "huigou.change_staff",
+            _reset,
+            ReasonForm,
+            offered=lambda row: second_step.device_of(row) is not None,
+            facts=lambda row: {"动态验证码": "已绑定" if second_step.device_of(row) else "未绑定"},
+            on_row=False,
+            tone="danger",
+            say=lambda row: f"{row}的手机丢失或更换时使用；本人不能重置自己的。",
+        ),
+        Deed(
+            "unlock",
+            "解锁登录",
+            "huigou.change_staff",
+            _unlock,
+            ReasonForm,
+            on_row=False,
+            say=lambda row: f"{row}因密码连续输错被锁定时使用，平时半小时后自动解锁。",
+        ),
+    )
     note = "一人一号：自然人标识（工号）不得重复。权限随部门而定，见账号页。"
     fieldsets = (
         (None, {"fields": ("username",)}),
@@ -114,6 +153,7 @@ class StaffAdmin(DeskAdmin, UserAdmin):
                     ("部门", row.get_department_display()),
                     ("在用", row.is_active),
                     ("最近登录", row.last_login),
+                    ("动态验证码", "已绑定" if second_step.device_of(row) else "未绑定"),
                 ],
             ),
             Section("本部门可办理的审批事项", headings=("事项", "提出", "审批"), rows=steps, empty="不参与审批"),

@@ -17,6 +17,7 @@ from huigou.admin.deed import Deed, ReasonForm
 from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
 from huigou.money import short_yuan, yuan
 from merchants import errors, redemption
+from merchants.attempt_desk import VERBS, outcome_words
 from merchants.desk import Coupons, Uses, kind_words, use_words
 from merchants.models import Attempt, Redemption
 
@@ -160,21 +161,6 @@ class RedemptionAdmin(ReadOnlyMixin, DeskAdmin):
             Section(
                 "扫码与录入的每次尝试",
                 headings=("时间", "动作", "结果"),
-                rows=[
-                    (a.at, ATTEMPTS.get(a.verb, a.verb), "成功" if a.outcome == "ok" else _refusal(a.outcome))
-                    for a in attempts
-                ],
+                rows=[(a.at, VERBS.get(a.verb, a.verb), outcome_words(a.outcome)) for a in attempts],
             ),
         ]
-
-
-ATTEMPTS = {"scan": "扫码", "complete": "录入", "short": "数字码"}
-_SENTENCES = {reason.code: reason.sentence for reason in vars(errors).values() if isinstance(reason, errors.Reason)}
-
-
-def _refusal(code: str) -> str:
-    return (
-        f"未通过（{_SENTENCES[code].split('{')[0].strip('，： ') or code}）"
-        if code in _SENTENCES
-        else f"未通过（{code}）"
-    )

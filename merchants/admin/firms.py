@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 
 from coupons.models import Campaign
-from huigou import clock
+from huigou import clock, qr
 from huigou.admin.deed import Deed
 from huigou.admin.desk import DeskAdmin, Link, Section
 from huigou.listing import Listing
@@ -19,7 +21,7 @@ from huigou.money import yuan
 from merchants import binding, conduct
 from merchants.admin import importing, plan_desk
 from merchants.desk import Merchants
-from merchants.models import BindingCode, Merchant, Outlet, Redemption
+from merchants.models import BindingCode, Inspection, Merchant, Outlet, Redemption
 
 
 class StateForm(forms.Form):
@@ -40,11 +42,25 @@ class CodeForm(forms.Form):
     is_owner = forms.BooleanField(label="店主", required=False, help_text="店主可在手机上解绑本企业的店员")
 
 
+class ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """Several files at once; each is looked at by the verb."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(widget=ManyFilesInput(attrs={"accept": "image/jpeg,image/png"}), **more)
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        return [super(ManyFilesField, self).clean(one, initial) for one in data or []]
+
+
 class InspectForm(forms.Form):
     visited_on = forms.DateField(label="检查日期", widget=forms.DateInput(attrs={"type": "date"}))
     note = forms.CharField(label="检查情况", max_length=1000, widget=forms.Textarea(attrs={"rows": 4}))
     is_breach = forms.BooleanField(label="发现违约", required=False)
-    photo = forms.ImageField(label="照片", required=False)
+    photos = ManyFilesField(label="照片", required=False, help_text="JPG 或 PNG，最多 9 张，每张不超过 12 MB")
 
 
 def _set_state(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
@@ -61,6 +77,25 @@ def _own_outlets(form: forms.Form, request: HttpRequest, row: Merchant) -> None:
     form.fields["outlet"].queryset = row.outlets.filter(is_active=True)  # type: ignore[attr-defined]
 
 
+class RevokeForm(forms.Form):
+    code = forms.ModelChoiceField(label="验证码", queryset=BindingCode.objects.none(), empty_label=None)
+    reason = forms.CharField(label="理由", max_length=200)
+
+
+def _open_codes(row: Merchant) -> QuerySet[BindingCode]:
+    rows = BindingCode.objects.filter(outlet__merchant=row, used_at=None, revoked_at=None)
+    return rows.select_related("outlet").order_by("-pk")
+
+
+def _offer_codes(form: forms.Form, request: HttpRequest, row: Merchant) -> None:
+    form.fields["code"].queryset = _open_codes(row)  # type: ignore[attr-defined]
+
+
+def _revoke(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
+    conduct.revoke_code(data["code"].pk)
+    return "验证码已作废"
+
+
 def _issue(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> HttpResponse:
     binding.issue_code(data["outlet"], request.user, is_owner=data["is_owner"])  # type: ignore[arg-type]
     newest = BindingCode.objects.filter(outlet=data["outlet"]).latest("pk")
@@ -68,14 +103,13 @@ def _issue(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> HttpRes
 
 
 def _inspect(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
-    photos = [data["photo"]] if data.get("photo") else []
     conduct.inspect(
         row,
-        request.user,
+        request.user,  # type: ignore[arg-type]
         data["visited_on"],
         data["note"],
         is_breach=data["is_breach"],
-        photos=photos,  # type: ignore[arg-type]
+        photos=data["photos"],
     )
     return "检查记录已登记"
 
@@ -109,6 +143,17 @@ class MerchantAdmin(DeskAdmin):
             prepare=_own_outlets,
             on_row=False,
             say=lambda row: "验证码只能使用一次，14 天内有效，绑定到所选店面。",
+        ),
+        Deed(
+            "revoke",
+            "作废验证码",
+            "merchants.issue_code",
+            _revoke,
+            RevokeForm,
+            prepare=_offer_codes,
+            offered=lambda row: _open_codes(row).exists(),
+            on_row=False,
+            tone="danger",
         ),
         Deed("inspect", "登记检查", "merchants.add_inspection", _inspect, InspectForm, on_row=False),
         Deed(
@@ -196,10 +241,10 @@ class MerchantAdmin(DeskAdmin):
             ),
             Section(
                 "检查记录",
-                headings=("日期", "检查人", "情况", "违约"),
+                headings=("日期", "检查人", "情况", "违约", "照片"),
                 rows=[
-                    (i.visited_on, str(i.inspector), i.finding, i.is_breach)
-                    for i in row.inspections.select_related("inspector").order_by("-pk")
+                    (i.visited_on, str(i.inspector), i.finding, i.is_breach, self._photos(request, i))
+                    for i in row.inspections.select_related("inspector").prefetch_related("photos").order_by("-pk")
                 ],
             ),
             Section(
@@ -208,6 +253,14 @@ class MerchantAdmin(DeskAdmin):
                 rows=[(c.made_at, c.text, c.get_state_display(), c.answer) for c in row.complaints.order_by("-pk")],
             ),
         ]
+
+    @staticmethod
+    def _photos(request: HttpRequest, row: Inspection) -> Any:
+        count = len(row.photos.all())
+        if not count or not request.user.has_perm("merchants.view_inspection"):
+            return f"{count} 张"
+        href = reverse("admin:merchants_inspection_page", args=[row.pk])
+        return format_html('<a class="link" href="{}">{} 张</a>', href, count)
 
     def _facts(self, row: Merchant) -> Section:
         used = Redemption.objects.counted().filter(merchant=row)
@@ -301,13 +354,16 @@ class MerchantAdmin(DeskAdmin):
         code = rows.filter(pk=code_id, outlet__merchant_id=merchant_id).first()
         if code is None or code.code is None or code.used_at or code.revoked_at:
             raise Http404
-        plain = str(code.code)
+        conduct.refuse_without_letter(code.outlet.merchant)
+        plain, bind_at = str(code.code), qr.origin(request) + reverse("shop-bind")
         context = {
             **self.admin_site.each_context(request),
             "title": "商家绑定验证码",
             "code": code,
             "shown": "-".join(plain[i : i + 4] for i in range(0, len(plain), 4)),
-            "bind_at": request.build_absolute_uri("/shop/bind"),
+            "letter": code.outlet.merchant.letters.order_by("-pk").first(),
+            "bind_at": bind_at.removeprefix("https://"),
+            "qr": qr.drawn(bind_at),
             "back": self.address("page", merchant_id),
         }
         response = TemplateResponse(request, "admin/desk/code.html", context)

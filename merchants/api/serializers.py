@@ -12,7 +12,13 @@ class ScanRequest(serializers.Serializer):
     short_code = serializers.CharField(required=False, max_length=12, help_text="8 位短码")
     another_purchase = serializers.BooleanField(required=False, default=False, help_text="同一顾客的另一笔消费")
     receipt_no = serializers.CharField(required=False, allow_blank=True, max_length=50, default="")
-    paper_last4 = serializers.CharField(required=False, allow_blank=True, max_length=4, default="")
+    paper_last4 = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=6,
+        default="",
+        help_text="持券人手机号后四位，或服务站的 6 位确认码",
+    )
     key = serializers.UUIDField(required=False, help_text="请求号：重试时不变")
 
     def validate(self, attrs):

@@ -20,6 +20,7 @@ SCREENS = {
     "coupon_expired": "expired",
     "code_stale": "expired",
     "entry_late": "expired",
+    "paper_replaced": "expired",
     "wrong_merchant": "wrong",
     "merchant_not_active": "wrong",
     "under_threshold": "under",
@@ -39,6 +40,8 @@ TITLES = {
     "one_at_a_time": "一次只能用一张",
     "second_coupon": "请确认另一笔消费",
     "own_coupon": "不能核销自己的券",
+    "paper_tries": "暂停核对纸质券",
+    "paper_replaced": "纸质券已作废",
 }
 ICONS = {"used": "ticket", "expired": "clock", "wrong": "shop", "under": "alert", "network": "offline"}
 

@@ -114,10 +114,13 @@ PAGES = {
     "rounds": "coupons.view_round",
     "categories": "coupons.view_category",
     "notices": "coupons.view_notice",
+    "stations": "coupons.view_station",
+    "assists": "coupons.view_assist",
     "reveals": "coupons.view_reveal",
     "clerks": "merchants.view_clerk",
     "complaints": "merchants.view_complaint",
     "inspections": "merchants.view_inspection",
+    "attempts": "merchants.view_attempt",
     "trail": "reports.view_auditentry",
 }
 

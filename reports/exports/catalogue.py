@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from coupons import desk as coupon_desk
+from coupons import station_desk
 from huigou.listing import Listing
+from merchants import attempt_desk
 from merchants import desk as merchant_desk
 from reports.figures import ShopFigures
 from reports.trail import Trail
@@ -21,10 +23,13 @@ LISTS: dict[str, type[Listing]] = {
         coupon_desk.Rounds,
         coupon_desk.Categories,
         coupon_desk.Notices,
+        station_desk.Stations,
+        station_desk.Assists,
         coupon_desk.Reveals,
         merchant_desk.Clerks,
         merchant_desk.Complaints,
         merchant_desk.Inspections,
+        attempt_desk.Attempts,
         Trail,
     )
 }

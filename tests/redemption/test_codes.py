@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coupons import codes
+from coupons import assisting, codes
 from coupons.codes import Presented
 from huigou import clock
 from huigou.errors import Refusal
+from huigou.models import Department
 from merchants import redemption
 from merchants.models import Attempt
 from merchants.redemption import ScanOptions
@@ -101,8 +102,9 @@ def test_a_61_second_old_token_is_refused_with_what_to_do(trades, li, at):
 @pytest.mark.django_db
 def test_a_paper_coupon_needs_the_holders_last_four(trades, li):
     coupon = held(trades, factories.a_consumer(phone="19900004321"), "dining")
-    paper = redemption.coupon_from_token(codes.paper_token(coupon.pk))
-    assert paper == Presented(coupon.pk, is_paper=True)
+    assisting.print_paper(coupon.pk, factories.a_staff(Department.STATION))
+    paper = redemption.coupon_from_token(codes.paper_token(coupon.pk, 1))
+    assert paper == Presented(coupon.pk, is_paper=True, serial=1)
     for digits in ("", "4320", "19900004321"):
         assert outcome(lambda d=digits: redemption.scan(li, paper, ScanOptions(paper_last4=d))) == "paper_digits"
     assert outcome(lambda: redemption.scan(li, paper, ScanOptions(paper_last4="4321"))) == "ok"
