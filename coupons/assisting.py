@@ -17,6 +17,8 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 
 from coupons import consumers, drawing, errors, fairness, lottery
+from coupons.consumers.binding import CONSENT_VERSION
+from coupons.consumers.placing import PROVEN
 from coupons.drawing.facts import open_deck
 from coupons.models import (
     Assist,
@@ -41,7 +43,6 @@ from huigou.models import Department, Staff
 SMS_PURPOSE = "assist"
 CONFIRM_DIGITS = 6
 CONFIRM_LIFE = dt.timedelta(minutes=30)  # a call from the shop to the station and back
-VOUCHED_ENOUGH = (Consumer.Place.INSIDE, Consumer.Place.VOUCHED)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Present:
 
 def station_of(staff: Staff) -> Station:
     """Return the station at which a member of staff works; raises NO_STATION."""
-    row = StationClerk.objects.select_related("station").filter(staff=staff, station__is_active=True).first()
+    rows = StationClerk.objects.select_related("station").filter(is_active=True, station__is_active=True)
+    row = rows.filter(staff=staff).first()
     if row is None or staff.department != Department.STATION:
         raise errors.NO_STATION()
     return row.station
@@ -67,22 +69,24 @@ def assign(station: Station, staff: Staff) -> StationClerk:
     """Let a member of staff work at a station, instead of where they worked before; raises NOT_STATION_STAFF."""
     if staff.department != Department.STATION or not staff.is_active:
         raise errors.NOT_STATION_STAFF()
-    return StationClerk.objects.update_or_create(staff=staff, defaults={"station": station})[0]
+    where = {"station": station, "is_active": True}
+    return StationClerk.objects.update_or_create(staff=staff, defaults=where)[0]
 
 
 def release(station: Station, staff: Staff) -> None:
     """End somebody's work at a station."""
-    StationClerk.objects.filter(station=station, staff=staff).delete()
+    StationClerk.objects.filter(station=station, staff=staff).update(is_active=False)
 
 
 # ---- the person
 
 
-def identify(who: Present, campaign: Campaign) -> tuple[Consumer, str]:
+def identify(who: Present, staff: Staff, campaign: Campaign) -> tuple[Consumer, str]:
     """Return the consumer who is present, bound anew when needed, and how they were proven.
 
-    Raises BAD_NAME, BAD_PHONE, ASSIST_CONSENT, BAD_CODE, CODE_TRIES, ASSIST_PROOF, ASSIST_NAME.
+    Raises NO_STATION, BAD_NAME, BAD_PHONE, ASSIST_CONSENT, BAD_CODE, CODE_TRIES, ASSIST_PROOF, ASSIST_NAME.
     """
+    station_of(staff)
     name = consumers.checked_name(who.name)
     key = consumers.phone_key(who.phone)
     if not who.consents:
@@ -98,11 +102,11 @@ def identify(who: Present, campaign: Campaign) -> tuple[Consumer, str]:
             person=person,
             phone_key=person.phone_key,
             consented_at=now,
-            consent_version=consumers.CONSENT_VERSION,
+            consent_version=CONSENT_VERSION,
             bound_at=now,
         )
-        if campaign.place_policy != Campaign.PlacePolicy.OFF and consumer.place not in VOUCHED_ENOUGH:
-            consumers.vouch_place(consumer)
+        if campaign.place_policy != Campaign.PlacePolicy.OFF and consumer.place not in PROVEN:
+            consumer = consumers.vouch_place(who.phone, staff)
     return consumer, Assist.Proof.SMS if who.code else Assist.Proof.SEEN
 
 
@@ -187,7 +191,7 @@ def seen_by(staff: Staff) -> QuerySet[Assist]:
     """Return the assisted draws that a member of staff may see: a station sees its own."""
     if staff.department != Department.STATION:
         return Assist.objects.all()
-    return Assist.objects.filter(station__stationclerk__staff=staff)
+    return Assist.objects.filter(station__stationclerk__staff=staff, station__stationclerk__is_active=True)
 
 
 # ---- paper

@@ -21,7 +21,7 @@ DEVICE_FULL = Reason(
     "device_full", 429, "这台手机一天内已绑定 {count} 个手机号", "请用本人的手机绑定；不会用手机的可到村级服务站办理"
 )
 STILL_CLERK = Reason("still_clerk", 409, "您还是参加活动商家的店员", "请先由店主或县工信局解绑店员，再删除个人信息")
-NO_STATION = Reason("no_station", 403, "您不是启用中的服务站的人员", "请由领导小组办公室登记服务站人员")
+NO_STATION = Reason("no_station", 403, "您不是启用中的服务站的人员", "请联系县工信局登记服务站人员")
 VOUCH_UNBOUND = Reason("vouch_unbound", 404, "这个手机号还没有绑定", "请先帮本人绑定手机号，再证明所在地")
 CHALLENGE_FAILED = Reason("challenge_failed", 400, "安全校验没有通过", "请刷新页面后重试")
 
@@ -87,7 +87,6 @@ NOT_PAUSED = Reason("not_paused", 409, "{what}没有暂停", "请刷新页面查
 ROUND_IS_OVER = Reason("round_is_over", 409, "第{number}轮已结束", "结束的轮次无需暂停")
 
 # Village stations
-NO_STATION = Reason("no_station", 403, "您的账号没有登记在任何启用的服务站", "请联系县工信局登记")
 NOT_STATION_STAFF = Reason("not_station_staff", 409, "只有村级服务站的在用账号可以登记为服务站人员", "请核对账号的部门")
 ASSIST_CONSENT = Reason("assist_consent", 400, "须向本人说明并征得同意", "请说明用途后勾选“本人在场并同意”")
 ASSIST_PROOF = Reason("assist_proof", 400, "须核验本人", "请发送短信验证码；以前绑定过的可当面核验证件")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
 from coupons import assisting
@@ -55,7 +55,8 @@ class Stations(Listing):
 
     def base(self) -> QuerySet[Any]:
         counted = Station.objects.annotate(
-            people=Count("stationclerk", distinct=True), turns=Count("assists", distinct=True)
+            people=Count("stationclerk", filter=Q(stationclerk__is_active=True), distinct=True),
+            turns=Count("assists", distinct=True),
         )
         return counted.order_by("name")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from huigou.errors import Reason
@@ -66,10 +66,7 @@ class Attempts(Listing):
         rows = rows.filter(within(cleaned, "at"))
         clerks = Clerk.objects.all()
         if words := cleaned.get("outlet"):
-            places = Outlet.objects.filter(name__icontains=words) | Outlet.objects.filter(
-                merchant__name__icontains=words
-            )
-            clerks = clerks.filter(outlet__in=places)
+            clerks = clerks.filter(Q(outlet__name__icontains=words) | Q(outlet__merchant__name__icontains=words))
         if kept := cleaned.get("clerk"):
             clerks = clerks.filter(by_name(kept, "person"))
         if cleaned.get("outlet") or cleaned.get("clerk"):

@@ -105,12 +105,33 @@ def _is_printed(row: Assist) -> bool:
     return _is_printable(row) and coupon is not None and assisting.newest_print(coupon.pk) > 0
 
 
+class VouchForm(forms.Form):
+    phone = forms.CharField(
+        label="本人已绑定的手机号", max_length=20, widget=forms.TextInput(attrs={"inputmode": "numeric"})
+    )
+    reason = forms.CharField(label="核实情况", max_length=200, help_text="如：本村村民，已当面核验证件")
+
+
+def _vouch(request: HttpRequest, row: Any, data: dict[str, Any]) -> str:
+    consumer = consumers.vouch_place(data["phone"], request.user)  # type: ignore[arg-type]
+    return f"已证明 {consumer.person.masked_name} {consumer.person.masked_phone} 在县域内"
+
+
 class AssistAdmin(ReadOnlyMixin, DeskAdmin):
     """Turns at the stations, apart from what people drew themselves."""
 
     listing = Assists
     note = "服务站为在场群众代抽：同一奖票盒、同样的次数限制。未办成的也在此列。"
     deeds = (
+        Deed(
+            "vouch",
+            "证明所在地",
+            RIGHT,
+            _vouch,
+            VouchForm,
+            for_list=True,
+            say=lambda _: "手机不能定位的群众在站内当面核实后，由本站证明其在县域内，本人即可自己抽奖。",
+        ),
         Deed(
             "paper",
             "打印纸质券",
@@ -206,7 +227,7 @@ class AssistAdmin(ReadOnlyMixin, DeskAdmin):
 
     def _drawn(self, request: HttpRequest, data: dict[str, Any], campaign: Campaign) -> HttpResponse:
         who = assisting.Present(data["name"], data["phone"], data["code"], data["card_seen"], data["consents"])
-        consumer, proof = assisting.identify(who, campaign)
+        consumer, proof = assisting.identify(who, request.user, campaign)  # type: ignore[arg-type]
         try:
             assist = assisting.draw_for(request.user, consumer, data["category"], proof, data["key"])  # type: ignore[arg-type]
         except Refusal as refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from coupons import assisting
@@ -15,17 +16,25 @@ from huigou.admin.desk import DeskAdmin, Section
 from huigou.models import Department, Staff
 
 
+def _clerks(row: Station) -> QuerySet[StationClerk]:
+    return StationClerk.objects.filter(station=row, is_active=True).select_related("staff")
+
+
+def _at(row: Station) -> list[int]:
+    return [clerk.staff_id for clerk in _clerks(row)]
+
+
 class AssignForm(forms.Form):
     staff = forms.ModelChoiceField(label="人员", queryset=Staff.objects.none(), empty_label=None)
 
 
 def _offer_staff(form: forms.Form, request: HttpRequest, row: Station) -> None:
-    rows = Staff.objects.filter(department=Department.STATION, is_active=True).exclude(stationclerk__station=row)
+    rows = Staff.objects.filter(department=Department.STATION, is_active=True).exclude(pk__in=_at(row))
     form.fields["staff"].queryset = rows  # type: ignore[attr-defined]
 
 
 def _offer_own(form: forms.Form, request: HttpRequest, row: Station) -> None:
-    form.fields["staff"].queryset = Staff.objects.filter(stationclerk__station=row)  # type: ignore[attr-defined]
+    form.fields["staff"].queryset = Staff.objects.filter(pk__in=_at(row))  # type: ignore[attr-defined]
 
 
 def _assign(request: HttpRequest, row: Station, data: dict[str, Any]) -> str:
@@ -39,7 +48,7 @@ def _release(request: HttpRequest, row: Station, data: dict[str, Any]) -> str:
 
 
 def _people(row: Station) -> dict[str, Any]:
-    return {"人员": "、".join(str(c.staff) for c in StationClerk.objects.filter(station=row).select_related("staff"))}
+    return {"人员": "、".join(str(c.staff) for c in _clerks(row))}
 
 
 class StationAdmin(DeskAdmin):
@@ -68,7 +77,7 @@ class StationAdmin(DeskAdmin):
             AssignForm,
             prepare=_offer_own,
             facts=_people,
-            offered=lambda row: row.stationclerk_set.exists(),
+            offered=lambda row: row.stationclerk_set.filter(is_active=True).exists(),
             on_row=False,
             tone="danger",
         ),
@@ -78,8 +87,7 @@ class StationAdmin(DeskAdmin):
         return False
 
     def sections(self, request: HttpRequest, row: Station) -> list[Section]:
-        clerks = StationClerk.objects.filter(station=row).select_related("staff")
         return [
             Section("服务站", facts=[("名称", row.name), ("地址", row.address), ("启用", row.is_active)]),
-            Section("人员", headings=("账号",), rows=[(str(c.staff),) for c in clerks], empty="尚未登记人员"),
+            Section("人员", headings=("账号",), rows=[(str(c.staff),) for c in _clerks(row)], empty="尚未登记人员"),
         ]

@@ -40,7 +40,9 @@ def vouch_place(phone: str, staff: Staff) -> Consumer:
 
     Raises NO_STATION for anybody who works at no open station, BAD_PHONE, and VOUCH_UNBOUND.
     """
-    clerk = StationClerk.objects.filter(staff=staff, station__is_active=True, staff__is_active=True).first()
+    clerk = StationClerk.objects.filter(
+        staff=staff, is_active=True, station__is_active=True, staff__is_active=True
+    ).first()
     if clerk is None:
         raise errors.NO_STATION()
     with transaction.atomic():

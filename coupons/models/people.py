@@ -192,6 +192,7 @@ class StationClerk(models.Model):
 
     staff = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="工作人员")
     station = models.ForeignKey(Station, models.PROTECT, verbose_name="服务站")
+    is_active = models.BooleanField("在岗", default=True)  # what somebody vouched for keeps pointing here
 
     class Meta:
         verbose_name = verbose_name_plural = "服务站人员"

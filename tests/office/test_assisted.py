@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from coupons import assisting, codes, consumers, drawing, lifecycle
 from coupons.assisting import Present
+from coupons.consumers import verifying
 from coupons.models import Assist, Consumer, Coupon, Deck, Draw, Event, PaperPrint, Person, Station
 from huigou import clock
 from huigou.errors import Refusal
@@ -47,17 +48,17 @@ def within(db: None):  # type: ignore[no-untyped-def]
 
 def code_for(phone: str) -> str:
     """Return the code that the station's page had sent to a phone."""
-    with mock.patch.object(consumers.secrets, "randbelow", return_value=123456):
+    with mock.patch.object(verifying.secrets, "randbelow", return_value=123456):
         consumers.send_code(phone, assisting.SMS_PURPOSE)
     return "123456"
 
 
-def come(county: factories.County, name: str = "孙大爷", phone: str = PHONE) -> tuple[Consumer, str]:
-    return assisting.identify(Present(name, phone, code_for(phone), consents=True), county.campaign)
+def come(county: factories.County, villager, name: str = "孙大爷", phone: str = PHONE) -> tuple[Consumer, str]:
+    return assisting.identify(Present(name, phone, code_for(phone), consents=True), villager, county.campaign)
 
 
 def assisted(county: factories.County, villager, **who: str) -> Assist:  # type: ignore[no-untyped-def]
-    consumer, proof = come(county, **who)
+    consumer, proof = come(county, villager, **who)
     return assisting.draw_for(villager, consumer, "dining", proof, uuid.uuid4())
 
 
@@ -85,7 +86,7 @@ def test_a_station_draws_from_the_same_deck_and_the_log_says_so(county, villager
 @pytest.mark.usefixtures("within")
 def test_the_same_limits_hold_across_phone_and_station(county, villager):
     first = assisted(county, villager)
-    again = assisting.identify(Present("孙大爷", PHONE, card_seen=True, consents=True), county.campaign)
+    again = assisting.identify(Present("孙大爷", PHONE, card_seen=True, consents=True), villager, county.campaign)
     twice = refused(lambda: assisting.draw_for(villager, again[0], "dining", again[1], uuid.uuid4()))
     assert (twice, Draw.objects.count()) == ("assist_already", 1)
     # And the other way round: whoever drew by phone has had the round's turn.
@@ -100,7 +101,7 @@ def test_the_same_limits_hold_across_phone_and_station(county, villager):
 
 @pytest.mark.usefixtures("within")
 def test_a_repeated_request_is_one_draw(county, villager):
-    consumer, proof = come(county)
+    consumer, proof = come(county, villager)
     key = uuid.uuid4()
     rows = {assisting.draw_for(villager, consumer, "dining", proof, key).pk for _ in range(3)}
     assert (len(rows), Draw.objects.count()) == (1, 1)
@@ -110,7 +111,7 @@ def test_a_repeated_request_is_one_draw(county, villager):
 def test_two_stations_at_the_same_instant_draw_once(county, villager):
     other = factories.a_staff(Department.STATION, "二")
     assisting.assign(Station.objects.create(name="赞字村服务站"), other)
-    consumer, proof = come(county)
+    consumer, proof = come(county, villager)
     deeds = [
         (lambda who=who: assisting.draw_for(who, consumer, "dining", proof, uuid.uuid4()))
         for who in (villager, other) * 3
@@ -129,25 +130,25 @@ def test_somebody_on_the_exclusion_list_is_refused_here_too(county, villager):
 @pytest.mark.django_db
 def test_nobody_is_made_up_at_a_station(county, villager):
     def by_card(name, phone=PHONE):  # type: ignore[no-untyped-def]
-        return assisting.identify(Present(name, phone, card_seen=True, consents=True), county.campaign)
+        return assisting.identify(Present(name, phone, card_seen=True, consents=True), villager, county.campaign)
 
     assert refused(lambda: by_card("孙大爷")) == "assist_proof"  # a phone that was never proven
     assert not Person.objects.filter(phone_last4="7788").exists()
-    come(county)
+    come(county, villager)
     assert refused(lambda: by_card("别的人")) == "assist_name"
     assert by_card("孙大爷")[1] == Assist.Proof.SEEN
     unasked = Present("孙大爷", PHONE, card_seen=True)
-    assert refused(lambda: assisting.identify(unasked, county.campaign)) == "assist_consent"
+    assert refused(lambda: assisting.identify(unasked, villager, county.campaign)) == "assist_consent"
     wrong = Present("孙大爷", PHONE, code="000000", consents=True)
-    assert refused(lambda: assisting.identify(wrong, county.campaign)) == "bad_code"
+    assert refused(lambda: assisting.identify(wrong, villager, county.campaign)) == "bad_code"
 
 
 @pytest.mark.django_db
 def test_the_station_vouches_for_the_place_only_where_one_is_asked(county, villager):
-    consumer, _ = come(county)
+    consumer, _ = come(county, villager)
     assert consumer.place == Consumer.Place.UNASKED
     county.campaign.place_policy = "required"
-    consumer, _ = assisting.identify(Present("孙大爷", PHONE, card_seen=True, consents=True), county.campaign)
+    consumer, _ = assisting.identify(Present("孙大爷", PHONE, card_seen=True, consents=True), villager, county.campaign)
     assert consumer.place == Consumer.Place.VOUCHED
 
 
@@ -285,7 +286,7 @@ def test_the_stations_page_from_code_to_sheet(county, villager, desk_of, li):
     entered = form_of(desk.get(address).content.decode()) | {
         "name": "孙大爷", "phone": PHONE, "category": "dining", "consents": "on",
     }  # fmt: skip
-    with mock.patch.object(consumers.secrets, "randbelow", return_value=654321):
+    with mock.patch.object(verifying.secrets, "randbelow", return_value=654321):
         sent = desk.post(address, entered | {"do": "send"}).content.decode()
     assert "验证码已发送" in sent
     assert 'value="孙大爷"' in sent
