@@ -39,4 +39,5 @@ APPEND_ONLY = (
     "coupons.paperprint",
     "merchants.attempt",
     "reports.auditentry",
+    "reports.auditopinion",
 )

@@ -139,7 +139,7 @@ def _scan(clerk: Clerk, presented: codes.Presented, options: ScanOptions) -> Red
     coupon = Coupon.objects.select_for_update(no_key=True).select_related(None).get(pk=presented.coupon_id)
     now = clock.now()  # after the lock, in a statement of its own
     current = coupon.redemptions.filter(state=State.PENDING).first()
-    if current and current.outlet_id == clerk.outlet_id and current.entry_until > now:
+    if current and current.outlet_id == clerk.outlet_id and _is_open(current, coupon.round.campaign_id, now):
         return current
     merchant = clerk.outlet.merchant
     _refuse_scan(coupon, holder, clerk, presented, options, now)
@@ -266,6 +266,11 @@ def _locked(redemption_id: int) -> Redemption:
     return redemption
 
 
+def _is_open(redemption: Redemption, campaign_id: int, now: dt.datetime) -> bool:
+    """Say whether an entry is still taken: within its window, which a standing freeze makes longer by its length."""
+    return now < redemption.entry_until or freezing.keeps_open(campaign_id, redemption.entry_until)
+
+
 def _complete(clerk: Clerk, redemption_id: int, entry: Entry) -> Redemption:
     redemption = _locked(redemption_id)
     now = clock.now()
@@ -278,7 +283,7 @@ def _complete(clerk: Clerk, redemption_id: int, entry: Entry) -> Redemption:
         raise errors.ALREADY_ENTERED()
     if redemption.state != State.PENDING:
         raise errors.NO_REDEMPTION()
-    if now >= redemption.entry_until:
+    if not _is_open(redemption, redemption.coupon.round.campaign_id, now):
         raise errors.ENTRY_LATE(until=clock.spoken(redemption.entry_until, end=True))
     kind = check_entry(redemption, redemption.category, entry)
     redemption.amount_fen = entry.amount_fen

@@ -18,6 +18,7 @@ from coupons.ledger import Party
 from coupons.models import Balance, Campaign, ChangeRequest, Transfer
 from coupons.models.books import Account
 from huigou import clock
+from reports import reconcile
 from reports.models import SettlementLine
 from reports.reconcile import sums as other_path
 
@@ -50,7 +51,13 @@ def amount(fen: int) -> str:
 
 
 def export(campaign: Campaign, out: TextIO) -> int:
-    """Write the whole campaign; return how many transfers. One snapshot, in a transaction of its own."""
+    """Write the whole campaign; return how many transfers. One snapshot, in a transaction of its own.
+
+    The books are checked before and the outcome stands in the head; red books freeze, and are written all the same:
+    this file is what somebody else looks at them with.
+    """
+    report = reconcile.check(campaign)
+    reconcile.freeze_if_red(campaign, report.findings)
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -60,6 +67,10 @@ def export(campaign: Campaign, out: TextIO) -> int:
         if (latest := rows.aggregate(at=Max("at"))["at"]) is not None:
             last = clock.local(latest).date()
         out.write(f'option "title" "{campaign.code}"\noption "operating_currency" "{CURRENCY}"\n\n')
+        out.write(f"; 核对 {len(report.lines)} 项，问题 {len(report.findings)} 个\n")
+        for found in report.findings:
+            out.write(f"; {found.message}\n")
+        out.write("\n")
         for name in sorted({account(party) for party in _parties(campaign.pk)}):
             out.write(f"{first} open {name} {CURRENCY}\n")
         out.write("\n")

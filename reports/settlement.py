@@ -26,7 +26,7 @@ from huigou.errors import BAD_INPUT, FORBIDDEN
 from huigou.models import Department, Staff
 from huigou.money import yuan
 from merchants.models import Redemption
-from reports import errors
+from reports import errors, reconcile
 from reports.models import AuditOpinion, Settlement, SettlementLine, SettlementUse
 
 State = Settlement.State
@@ -116,7 +116,10 @@ def as_bytes(settlement: Settlement) -> bytes:
 
 
 def freeze(settlement: Settlement) -> Settlement:
-    """Fix the content: from here on no use is reversed. Raises SETTLEMENT_OPEN while a coupon is out or unbooked."""
+    """Fix the content: from here on no use is reversed. The books are checked in full before; call it outside of any
+    transaction. Raises FROZEN on red books, SETTLEMENT_OPEN while a coupon is out or a round unbooked.
+    """
+    reconcile.guard(settlement.campaign, "结算锁定")
     with transaction.atomic():
         settlement = _locked(settlement.pk, State.COLLECTED)
         campaign = settlement.campaign
@@ -185,7 +188,10 @@ def _is_audited(line: SettlementLine) -> bool:
 
 
 def refused_by_audit(settlement: Settlement) -> dict[int, str]:
-    """Return {use id: verdict} of the counted uses that the audit does not accept and nobody has disallowed yet."""
+    """Return {use id: verdict} of the uses to be taken out and not taken out yet: what the audit does not accept.
+
+    A use under its threshold, should one ever stand in the books, goes with them: the ledger still owes its face.
+    """
     latest: dict[tuple[int, int | None], AuditOpinion] = {}
     for given in AuditOpinion.objects.filter(line__settlement=settlement).order_by("pk"):
         latest[given.line_id, given.use_id] = given
@@ -196,6 +202,13 @@ def refused_by_audit(settlement: Settlement) -> dict[int, str]:
         stands = latest.get((line_id, use_id)) or latest.get((line_id, None))
         if stands is not None and stands.opinion != Opinion.ACCEPT:
             wanted[use_id] = Verdict.BREACH if stands.opinion == Opinion.BREACH else Verdict.DISALLOWED
+    under = SettlementUse.objects.filter(line__settlement=settlement, verdict=Verdict.UNDER)
+    out = Transfer.objects.filter(code=Transfer.Code.DISALLOW, subject_kind="redemption")
+    wanted |= {
+        use: Verdict.UNDER
+        for use, redemption in under.values_list("pk", "redemption")
+        if not out.filter(campaign=settlement.campaign, subject_id=redemption).exists()
+    }
     return {use: str(verdict) for use, verdict in wanted.items()}
 
 
@@ -225,20 +238,25 @@ def propose_disallow(settlement: Settlement, *, maker: Staff, reason: str) -> Ch
 
 @approval.executes("disallow")
 def disallow(change: ChangeRequest) -> None:
-    """Take uses out of what counts, and their money out of what is owed to the shop, use by use."""
+    """Take uses out of what counts, and their money out of what is owed to the shop, use by use.
+
+    Raises NO_OPINION when the opinions are no longer those of the request.
+    """
     settlement = _locked(change.payload["settlement"], State.FROZEN, State.AUDITED)
     freezing.refuse_if_frozen(change.campaign_id, "不予补贴")
+    wanted = refused_by_audit(settlement)
+    if {str(use): verdict for use, verdict in wanted.items()} != change.payload["uses"]:
+        raise errors.NO_OPINION()
     moves = []
     for use_id, verdict in sorted(change.payload["uses"].items(), key=lambda item: int(item[0])):
-        use = SettlementUse.objects.select_related("line", "redemption").get(pk=use_id, line__settlement=settlement)
-        if use.verdict != Verdict.COUNTS or verdict not in (Verdict.DISALLOWED, Verdict.BREACH):
-            raise errors.NO_OPINION()
-        use.verdict = verdict
-        use.save(update_fields=["verdict"])
+        use = SettlementUse.objects.select_related("redemption").get(pk=use_id, line__settlement=settlement)
         line = SettlementLine.objects.get(pk=use.line_id)
-        line.counted, line.counted_fen = line.counted - 1, line.counted_fen - use.face_fen
-        line.spend_fen -= use.redemption.amount_fen or 0
-        line.save(update_fields=["counted", "counted_fen", "spend_fen"])
+        if use.verdict == Verdict.COUNTS:
+            use.verdict = verdict
+            use.save(update_fields=["verdict"])
+            line.counted, line.counted_fen = line.counted - 1, line.counted_fen - use.face_fen
+            line.spend_fen -= use.redemption.amount_fen or 0
+            line.save(update_fields=["counted", "counted_fen", "spend_fen"])
         debit, credit = Party(Account.PAYABLE, line.merchant_id), Party(Account.DISALLOWED, line.merchant_id)
         moves.append(
             Move(

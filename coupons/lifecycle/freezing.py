@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from coupons.errors import BOOKS_CLOSED
 from coupons.models import Campaign, Freeze
 from huigou.errors import FROZEN
@@ -10,6 +12,14 @@ from huigou.errors import FROZEN
 def is_frozen(campaign_id: int) -> bool:
     """Say whether the campaign's books are red and not released."""
     return Freeze.objects.filter(campaign_id=campaign_id, released_at=None).exists()
+
+
+def keeps_open(campaign_id: int, until: dt.datetime) -> bool:
+    """Say whether a standing freeze holds a window open: it began before ``until`` and adds its length when released.
+
+    An honest shop whose window would end during the freeze still enters: the release cannot come too late for it.
+    """
+    return Freeze.objects.filter(campaign_id=campaign_id, released_at=None, frozen_at__lt=until).exists()
 
 
 def refuse_if_frozen(campaign_id: int, what: str) -> None:

@@ -212,9 +212,10 @@ class Transfer(models.Model):
                 name="transfer_step_once",
                 violation_error_message="这一步已经入账",
             ),
+            # Whatever it is called: after an expiry, a forfeit or a late reversal a coupon's value is nobody's any more.
             models.UniqueConstraint(
                 fields=["coupon"],
-                condition=Q(code__in=["expire", "forfeit"]),
+                condition=Q(coupon__isnull=False, credit_kind__in=["pool", "forfeited"]),
                 name="transfer_one_ending",
                 violation_error_message="一张券只能结束一次",
             ),

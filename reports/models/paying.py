@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from coupons.models import Campaign, ChangeRequest
+from huigou.tables import append_only
 from merchants.models import Merchant, Redemption
 
 
@@ -152,6 +153,7 @@ class AuditOpinion(models.Model):
                 condition=~Q(text=""), name="opinion_text_given", violation_error_message="审计意见须有文字"
             ),
         ]
+        triggers = append_only("auditopinion")  # a later opinion stands beside the earlier one, never in its place
 
     def __str__(self) -> str:
         return f"{self.line} {self.get_opinion_display()}"

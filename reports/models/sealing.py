@@ -14,6 +14,7 @@ class Seal(models.Model):
     horizon = models.BigIntegerField("事务界限")  # transfers with a smaller xact are sealed
     transfers = models.BigIntegerField("流水数")
     sums = models.JSONField("各账户余额（分）")  # {"kind:key": fen}
+    digest = models.CharField("逐笔校验和", max_length=20, default="")
     sealed_at = models.DateTimeField("封存时间")
 
     class Meta:

@@ -93,6 +93,7 @@ def _seal(snapshot: Snapshot) -> None:
             "horizon": snapshot.horizon,
             "transfers": snapshot.sealable.count,
             "sums": sums_fen,
+            "digest": snapshot.sealable_digest,
             "sealed_at": snapshot.now,
         },
     )

@@ -20,7 +20,9 @@ WITH lives AS (
                                               WHERE n.xact >= %(since)s AND n.coupon_id IS NOT NULL))
      GROUP BY t.coupon_id
 )
-SELECT c.draw_id, c.state, c.steps, l.n, l.births, l.endings, l.last
+SELECT c.draw_id, c.state, c.steps, l.n, l.births, l.endings, l.last,
+       coalesce(l.n, 0) - c.steps, l.top - c.steps, l.lo - c.face_fen, l.hi - c.face_fen,
+       l.last <> CASE c.state WHEN 'used' THEN 'payable' WHEN 'expired' THEN 'pool' ELSE c.state END
   FROM coupons_coupon c JOIN coupons_round r ON r.id = c.round_id
   {join} JOIN lives l ON l.coupon_id = c.draw_id
  WHERE r.campaign_id = %(campaign)s
@@ -35,12 +37,13 @@ def coupons_lived_once(s: Snapshot) -> Iterator[Finding]:
     """每张券一次生成，至多一次结束，账次连续，末笔流水与状态相符。"""
     # Looking only at what is new, a coupon without any transfer shows in the sums of states.
     sql = _LIVES.replace("{join}", "" if s.since else "LEFT")
-    for coupon, state, steps, count, births, endings, last in s.rows(sql):
+    for coupon, state, steps, count, births, endings, last, *off in s.rows(sql):
         text = (
             f"消费券 {coupon}（{state}，{steps} 步）：流水 {count or 0} 笔，"
             f"生成 {births or 0} 次，结束 {endings or 0} 次，末笔转入 {last}"
         )
-        yield finding("life", text, coupon, state, steps, count, births, endings, last)
+        # By how much it is off stays the same while the coupon lives on; its state and steps do not.
+        yield finding("life", text, coupon, births, max((endings or 0) - 1, 0), *off)
 
 
 _DECKS = """
@@ -113,7 +116,7 @@ def spent_by_the_rules(s: Snapshot) -> Iterator[Finding]:
         yield finding("redemption", f"核销 {number}：{wrong}", number, wrong)
     for coupon, state, same, live in s.rows(_STATE_PAIRS):
         text = f"消费券 {coupon} 为 {state}，有效核销 {live} 条，其中同状态 {same} 条"
-        yield finding("redemption_state", text, coupon, state, same, live)
+        yield finding("redemption_state", text, coupon, same, live)
 
 
 _APPROVED = """

@@ -74,6 +74,8 @@ class Snapshot:
     flows: list[Flow]
     sealed: Sums  # what lies below the seal's horizon, as it reads today
     sealable: Sums  # what lies below this snapshot's own horizon: every transaction there has ended
+    sealed_digest: str
+    sealable_digest: str
     balances: dict[Party, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,17 @@ SELECT code, debit_kind, debit_key, credit_kind, credit_key, xact < %(edge)s, xa
 """
 
 
+# Sums do not see two rows that changed places, or an altered actor or moment: every column of every row does.
+_DIGEST = """
+SELECT coalesce(bit_xor(h) FILTER (WHERE xact < %(edge)s), 0)::text,
+       coalesce(bit_xor(h) FILTER (WHERE xact < %(horizon)s), 0)::text
+  FROM (SELECT xact, hashtextextended(ROW(id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,
+               coupon_id, step, subject_kind, subject_id, actor_kind, actor_id, change_id, xact,
+               extract(epoch FROM at))::text, 0) AS h
+          FROM coupons_transfer WHERE campaign_id = %(campaign)s) rows
+"""
+
+
 @contextmanager
 def taken(campaign_id: int, *, only_new: bool) -> Iterator[Snapshot]:
     """Take a snapshot in a transaction of its own, REPEATABLE READ and read only.
@@ -136,6 +149,8 @@ def taken(campaign_id: int, *, only_new: bool) -> Iterator[Snapshot]:
             edge = seal.horizon if seal else 0
             cursor.execute(_FLOWS, {"edge": edge, "horizon": horizon, "campaign": campaign.pk})
             rows = cursor.fetchall()
+            cursor.execute(_DIGEST, {"edge": edge, "horizon": horizon, "campaign": campaign.pk})
+            digests = cursor.fetchone()
         flows, sealed, sealable = [], Sums(), Sums()
         for code, debit_kind, debit_key, credit_kind, credit_key, is_sealed, can_be, fen, count in rows:
             flow = Flow(code, Party(debit_kind, debit_key), Party(credit_kind, credit_key), int(fen), count)
@@ -144,4 +159,4 @@ def taken(campaign_id: int, *, only_new: bool) -> Iterator[Snapshot]:
                 sealed.add(flow)
             if can_be:
                 sealable.add(flow)
-        yield Snapshot(campaign, now, horizon, edge if only_new else 0, seal, flows, sealed, sealable)
+        yield Snapshot(campaign, now, horizon, edge if only_new else 0, seal, flows, sealed, sealable, *digests)

@@ -43,11 +43,20 @@ def nothing_negative(s: Snapshot) -> Iterator[Finding]:
             yield finding("negative", f"{KINDS[party.kind]} {party.key} 为 {yuan(fen)} 元", *party, fen)
 
 
-def _differences(s: Snapshot, code: str, kind: str, booked: dict[int, int], other: dict[int, int], path: str):  # type: ignore[no-untyped-def]
+def _differences(
+    s: Snapshot,
+    code: str,
+    kind: str,
+    booked: dict[int, int],
+    other: dict[int, int],
+    path: str,
+    *,
+    first: str = "流水合计",
+) -> Iterator[Finding]:
     for key in sorted(booked.keys() | other.keys()):
         has, should = booked.get(key, 0), other.get(key, 0)
         if has != should:
-            text = f"{KINDS[kind]} {key}：流水合计 {yuan(has)} 元，{path} {yuan(should)} 元"
+            text = f"{KINDS[kind]} {key}：{first} {yuan(has)} 元，{path} {yuan(should)} 元"
             yield finding(code, text, kind, key, has - should)
 
 
@@ -121,13 +130,29 @@ def merchants_agree(s: Snapshot) -> Iterator[Finding]:
 SETTLED = """
 SELECT l.merchant_id, sum(u.face_fen) FROM reports_settlementuse u
   JOIN reports_settlementline l ON l.id = u.line_id JOIN reports_settlement t ON t.id = l.settlement_id
- WHERE t.campaign_id = %(campaign)s AND u.verdict IN ('disallowed', 'breach') GROUP BY l.merchant_id
+ WHERE t.campaign_id = %(campaign)s
+   AND (u.verdict IN ('disallowed', 'breach')
+        OR u.verdict = 'under' AND EXISTS (SELECT 1 FROM coupons_transfer x WHERE x.campaign_id = t.campaign_id
+                                              AND x.code = 'disallow' AND x.subject_id = u.redemption_id))
+ GROUP BY l.merchant_id
+"""
+COUNTED = """
+SELECT l.merchant_id, sum(u.face_fen) FROM reports_settlementuse u
+  JOIN reports_settlementline l ON l.id = u.line_id JOIN reports_settlement t ON t.id = l.settlement_id
+ WHERE t.campaign_id = %(campaign)s AND u.verdict = 'counts' GROUP BY l.merchant_id
 """
 
 
 def settlement_agrees(s: Snapshot) -> Iterator[Finding]:
-    """结算的付款、追回、不予补贴等于流水。"""
-    lines = list(SettlementLine.objects.filter(settlement__campaign=s.campaign))
+    """结算的计入、付款、追回、不予补贴等于明细与流水。"""
+    lines = list(SettlementLine.objects.filter(settlement__campaign=s.campaign).select_related("settlement"))
+    counted = {line.merchant_id: line.counted_fen for line in lines if line.counted_fen}
+    details = {key: int(fen) for key, fen in s.rows(COUNTED)}
+    yield from _differences(s, "counted", Account.PAYABLE, counted, details, "结算明细", first="结算计入")
+    if any(line.settlement.state in ("approved", "paid") for line in lines):
+        owed = s.of_kind(Account.PAYABLE)
+        rest = {line.merchant_id: line.counted_fen - line.paid_fen for line in lines}
+        yield from _differences(s, "owed", Account.PAYABLE, owed, rest, "结算未付")
     paid = {line.merchant_id: line.paid_fen for line in lines if line.paid_fen}
     yield from _differences(s, "paid", Account.PAID, s.total("pay", credit=Account.PAID), paid, "结算付款")
     back = {line.merchant_id: line.clawed_back_fen for line in lines if line.clawed_back_fen}
@@ -144,6 +169,9 @@ def nothing_sealed_changed(s: Snapshot) -> Iterator[Finding]:
     if s.sealed.count != s.seal.transfers:
         text = f"封存时 {s.seal.transfers} 笔流水，现为 {s.sealed.count} 笔"
         yield finding("sealed_count", text, s.sealed.count - s.seal.transfers)
+    if s.seal.digest and s.sealed_digest != s.seal.digest:
+        text = f"已封存流水的逐笔校验和由 {s.seal.digest} 变为 {s.sealed_digest}"
+        yield finding("sealed_digest", text, s.sealed_digest)
     for key in sorted(s.sealed.fen.keys() | s.seal.sums.keys()):
         off = s.sealed.fen.get(key, 0) - s.seal.sums.get(key, 0)
         if off:

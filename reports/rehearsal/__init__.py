@@ -4,7 +4,7 @@ The same seed gives the same report, byte for byte: the decks' shares come from 
 is a function of (seed, round, category, ticket), not of who drew it or when.
 """
 
-from reports.rehearsal.play import Options, rehearse
+from reports.rehearsal.play import SILENT, Aside, Options, rehearse
 from reports.rehearsal.telling import as_text
 
-__all__ = ["Options", "as_text", "rehearse"]
+__all__ = ["SILENT", "Aside", "Options", "as_text", "rehearse"]

@@ -26,9 +26,10 @@ from coupons.models.books import ActorKind
 from huigou.errors import Refusal
 from merchants import redemption
 from merchants.models import Clerk, Redemption
+from reports.rehearsal import county
 
 ASKS_TOGETHER = 200
-DEEDS_TOGETHER = 100
+BINDS_TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Counters:
     ) -> None:
         self._pool.close() if error is None else self._pool.terminate()
         self._pool.join()
+
+    def bind(self, count: int) -> list[int]:
+        """Bind so many consumers; return their ids."""
+        groups = [range(start, min(start + BINDS_TOGETHER, count)) for start in range(0, count, BINDS_TOGETHER)]
+        return [pk for ids in self._pool.imap(county.bind, groups, chunksize=1) for pk in ids]
 
     def draw(self, wishes: Sequence[tuple[int, Sequence[int]]]) -> Counter[str]:
         """Let consumers turn the wheels: [(deck, consumer ids in their order)]; count wins, blanks and refusals."""

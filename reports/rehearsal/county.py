@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import coupons
 from coupons import approval, consumers, funding
-from coupons.models import Campaign, ChangeRequest, Consumer, Person, SmsCode
+from coupons.models import Campaign, ChangeRequest, Person, SmsCode
 from coupons.plan.linting import lint
 from coupons.plan.reading import read_plan
 from huigou import clock
@@ -19,8 +19,7 @@ from merchants.listing import load_plan
 from merchants.models import BindingCode, Clerk, Merchant, Outlet
 
 PLAN = Path(coupons.__file__).parent / "demo_plan"
-BOUND_BY_HAND = 50  # through the verb, with an SMS code each; the others are bound in bulk
-BULK = 2_000
+CODE = "246810"
 REASON = "演练：以各格数字为准"
 BEFORE_OPENING = dt.timedelta(days=3)
 
@@ -84,21 +83,25 @@ def clerks(campaign: Campaign, issued_by: Staff) -> dict[str, list[int]]:
     return found
 
 
-def bind(count: int) -> list[int]:
-    """Bind so many consumers; return their ids. Some by the verb itself, the others in bulk."""
+def bind(numbers: Iterable[int]) -> list[int]:
+    """Bind consumers through the verb, with an SMS code each; return their ids in the order of the numbers.
+
+    The codes are put in their place directly: a rehearsal sends no SMS.
+    """
     now = clock.now()
-    by_hand = [_bind_one(number, now) for number in range(min(count, BOUND_BY_HAND))]
-    ids = [consumer.pk for consumer in by_hand]
-    for start in range(len(by_hand), count, BULK):
-        people = Person.objects.bulk_create(
-            [_person(f"rehearsal-{i}", "演练", now) for i in range(start, min(start + BULK, count))]
+    phones = [f"1990{number:07d}" for number in numbers]
+    keys = [consumers.phone_key(phone) for phone in phones]
+    SmsCode.objects.bulk_create(
+        SmsCode(
+            phone_key=key,
+            purpose="bind",
+            code_hash=consumers.code_hash(key, "bind", CODE),
+            sent_at=now,
+            expires_at=now + consumers.CODE_LIFE,
         )
-        made = Consumer.objects.bulk_create(
-            Consumer(person=p, phone_key=p.phone_key, consented_at=now, consent_version="演练", bound_at=now)
-            for p in people
-        )
-        ids += [consumer.pk for consumer in made]
-    return ids
+        for key in keys
+    )
+    return [consumers.bind(consumers.Binding("演练甲", phone, CODE, consent=True)).pk for phone in phones]
 
 
 def _person(phone: str, name: str, now: dt.datetime) -> Person:
@@ -109,17 +112,3 @@ def _person(phone: str, name: str, now: dt.datetime) -> Person:
         phone_last4="0000",
         created_at=now,
     )
-
-
-def _bind_one(number: int, now: dt.datetime) -> Consumer:
-    """Bind through the verb. The code is put in its place directly: a rehearsal sends no SMS."""
-    phone, code = f"1990000{number:04d}", "246810"
-    key = consumers.phone_key(phone)
-    SmsCode.objects.create(
-        phone_key=key,
-        purpose="bind",
-        code_hash=consumers.code_hash(key, "bind", code),
-        sent_at=now,
-        expires_at=now + consumers.CODE_LIFE,
-    )
-    return consumers.bind(consumers.Binding("演练甲", phone, code, consent=True))

@@ -7,8 +7,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from coupons import approval, closing, lifecycle, publishing, seeds
@@ -21,7 +23,7 @@ from huigou.errors import Refusal
 from huigou.models import Department, Staff
 from merchants import redemption, reversal
 from merchants.models import Redemption
-from reports import reconcile, settlement
+from reports import beancount, reconcile, settlement
 from reports.models import AuditOpinion, Settlement, SettlementLine, SettlementUse
 from reports.rehearsal import county, telling
 from reports.rehearsal.behaviour import AT_THE_END, HALF_DAYS, Fate, Way, way_of
@@ -30,6 +32,7 @@ from reports.rehearsal.database import own_database
 from reports.rehearsal.watching import Watcher
 
 Step = Callable[[str], object]
+SILENT = ("console", "file")  # SMS backends that reach nobody
 HOUR = dt.timedelta(hours=1)
 
 
@@ -41,6 +44,17 @@ class Options:
     rounds: int = 7
     seed: int = 1
     keep: bool = False
+    beancount: Path | None = None  # where the books are to be written for bean-check
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is told beside the report because it is another one each time: how often the sums were read, and where."""
+
+    snapshots: int
+    longest_s: float  # the longest time between two snapshots
+    beancount: Path | None
+    database: str
 
 
 @dataclass
@@ -69,21 +83,34 @@ def move_clock(moment: dt.datetime) -> None:
     clock.shift(frozen_at=moment, using="owner")
 
 
-def rehearse(options: Options, step: Step = lambda name: None) -> dict[str, Any]:
-    """Play a whole campaign and return its report, amounts in fen. ``step`` is told each act's name."""
+def rehearse(options: Options, step: Step = lambda name: None) -> tuple[dict[str, Any], Aside]:
+    """Play a whole campaign; return its report, amounts in fen, and what stands beside it.
+
+    ``step`` is told each act's name. Raises PermissionError where an SMS would reach somebody.
+    """
+    if settings.SMS_BACKEND not in SILENT:
+        raise PermissionError(f"a rehearsal is not played where SMS_BACKEND is {settings.SMS_BACKEND}")
     step("建库")
     with own_database(keep=options.keep) as database:
         seeds.rehearse_from(str(options.seed).encode())
         people = county.staff()
         campaign = county.load(options.rounds, people, move_clock)
         clerks = county.clerks(campaign, people[Department.INDUSTRY])
-        step("绑定买家")
-        consumers = county.bind(options.consumers)
         with Counters() as counters, Watcher(campaign.pk) as watcher:
+            step("绑定买家")
+            consumers = counters.bind(options.consumers)
             stage = Stage(options, campaign, people, clerks, consumers, counters, step, Counter(), {"rounds": []})
             _play(stage)
         report = telling.report(stage, watcher)
-    return report | ({"database": database} if options.keep else {})
+        at_hand = Aside(watcher.snapshots, watcher.longest_s, _beancount(campaign, options), database)
+    return report, at_hand
+
+
+def _beancount(campaign: Campaign, options: Options) -> Path | None:
+    if options.beancount is not None:
+        with options.beancount.open("w", encoding="utf-8") as out:
+            beancount.export(campaign, out)
+    return options.beancount
 
 
 def _play(stage: Stage) -> None:

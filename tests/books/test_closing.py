@@ -112,7 +112,8 @@ WRITES = {
     " SELECT id, 'audit', 'x', now() FROM coupons_round WHERE campaign_id = %(campaign)s",
     "settlement": "UPDATE reports_settlement SET sha256 = 'x' WHERE campaign_id = %(campaign)s",
     "settlement line": "UPDATE reports_settlementline SET uses = uses + 1",
-    "opinion": "UPDATE reports_auditopinion SET text = '改'",
+    "opinion": "INSERT INTO reports_auditopinion (line_id, opinion, text, auditor_id, at)"
+    " SELECT line_id, opinion, text, auditor_id, at FROM reports_auditopinion",
     "plan finding": "INSERT INTO coupons_planfinding (campaign_id, code, sheet, cell, message, reason, accepted_by,"
     " accepted_at) VALUES (%(campaign)s, 'x', '', '', '', 'x', 'x', now())",
 }

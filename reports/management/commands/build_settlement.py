@@ -44,8 +44,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(figures, ensure_ascii=False))
 
     def _built(self, campaign: Campaign) -> Settlement:
+        reconcile.guard(campaign, "结算汇总")
         found = Settlement.objects.filter(campaign=campaign).first()
         if found is not None and found.state != Settlement.State.COLLECTED:
             return found
-        reconcile.guard(campaign, "结算汇总")
         return settlement.collect(campaign)

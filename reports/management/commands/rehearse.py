@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from rich.console import Console
@@ -25,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, default=7, choices=range(1, 8), help="轮数，1 至 7")
         parser.add_argument("--seed", type=int, default=1, help="种子：相同的种子得到相同的报告")
         parser.add_argument("--keep", action="store_true", help="保留演练数据库以便查看")
+        parser.add_argument("--beancount", type=Path, metavar="FILE", help="把账目写到这个文件，供 bean-check 核对")
         parser.add_argument("--json", action="store_true", help="最后一行输出一个 JSON 对象")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,27 +35,43 @@ class Command(BaseCommand):
             raise CommandError("演练要建自己的数据库，须设置 DATABASE_OWNER_URL（所有者角色，可建库）")
         if options["consumers"] < 1:
             raise CommandError("买家人数至少为 1")
-        chosen = rehearsal.Options(options["consumers"], options["rounds"], options["seed"], keep=options["keep"])
+        if settings.SMS_BACKEND not in rehearsal.SILENT:
+            raise CommandError(f"SMS_BACKEND 为 {settings.SMS_BACKEND}（真实短信通道），不得在此演练")
+        chosen = rehearsal.Options(
+            options["consumers"],
+            options["rounds"],
+            options["seed"],
+            keep=options["keep"],
+            beancount=options["beancount"],
+        )
         began = time.monotonic()
-        told = self._played(chosen)
-        self.stderr.write(f"用时 {time.monotonic() - began:.1f} 秒")
-        database = told.pop("database", None)
-        if database:
-            self.stderr.write(f"演练数据库保留为 {database}")
+        told, aside = self._played(chosen)
+        took_s = time.monotonic() - began
+        self.stderr.write(
+            f"用时 {took_s:.1f} 秒；运行中读取快照 {aside.snapshots} 次，相隔最长 {aside.longest_s:.2f} 秒"
+        )
+        if aside.beancount:
+            self.stderr.write(f"账目已按 Beancount 格式写入 {aside.beancount}")
+        if options["keep"]:
+            self.stderr.write(f"演练数据库保留为 {aside.database}")
         self.stdout.write(rehearsal.as_text(told))
         if options["json"]:
             self.stdout.write(json.dumps(told, ensure_ascii=False))
         if not told["green"]:
             raise CommandError("演练的账目不符")
 
-    def _played(self, chosen: rehearsal.Options) -> dict[str, Any]:
+    def _played(self, chosen: rehearsal.Options) -> tuple[dict[str, Any], rehearsal.Aside]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console) as progress:
             task = progress.add_task("演练", total=chosen.rounds * STEPS_PER_ROUND + OTHER_STEPS)
 
             def step(name: str) -> None:
                 progress.update(task, description=name, advance=1)
+                if not console.is_terminal:  # a log has no bar
+                    console.print(f"{time.monotonic() - began:8.1f} s  {name}", highlight=False)
 
-            told = rehearsal.rehearse(chosen, step)
+            began = time.monotonic()
+            played = rehearsal.rehearse(chosen, step)
             progress.update(task, description="完成", completed=chosen.rounds * STEPS_PER_ROUND + OTHER_STEPS)
-        return told
+        return played
