@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from coupons.codes import Presented
+from coupons.lifecycle import freezing
 from coupons.models import Campaign, Coupon
 from huigou import arriving, clock
 from huigou.errors import Refusal
@@ -54,6 +55,7 @@ def scan(request: HttpRequest) -> HttpResponse:
         tab="scan",
         pending=len(dues),
         first_due=first_due,
+        frozen=freezing.is_frozen(clerk.outlet.merchant.campaign_id),
         wx_script=arriving.script_for(request),
     )
     return arriving.allow_script(request, response)

@@ -11,6 +11,7 @@ from reports.reconcile.snapshot import AT_MOST, Finding, Snapshot, finding
 _LIVES = """
 WITH lives AS (
     SELECT t.coupon_id, count(*) AS n, max(t.step) AS top, min(t.amount_fen) AS lo, max(t.amount_fen) AS hi,
+           sum(t.amount_fen) AS fen,
            count(*) FILTER (WHERE t.code = 'draw') AS births,
            count(*) FILTER (WHERE t.credit_kind IN ('pool', 'forfeited')) AS endings,
            (array_agg(t.credit_kind ORDER BY t.step DESC))[1] AS last
@@ -21,7 +22,7 @@ WITH lives AS (
      GROUP BY t.coupon_id
 )
 SELECT c.draw_id, c.state, c.steps, l.n, l.births, l.endings, l.last,
-       coalesce(l.n, 0) - c.steps, l.top - c.steps, l.lo - c.face_fen, l.hi - c.face_fen,
+       coalesce(l.n, 0) - c.steps, l.top - c.steps, l.fen - l.n * c.face_fen,
        l.last <> CASE c.state WHEN 'used' THEN 'payable' WHEN 'expired' THEN 'pool' ELSE c.state END
   FROM coupons_coupon c JOIN coupons_round r ON r.id = c.round_id
   {join} JOIN lives l ON l.coupon_id = c.draw_id

@@ -45,6 +45,7 @@ class Flow:
     debit: Party
     credit: Party
     fen: int
+    least_fen: int
     count: int
 
 
@@ -114,7 +115,7 @@ class Snapshot:
 
 _FLOWS = """
 SELECT code, debit_kind, debit_key, credit_kind, credit_key, xact < %(edge)s, xact < %(horizon)s,
-       sum(amount_fen), count(*)
+       sum(amount_fen), min(amount_fen), count(*)
   FROM coupons_transfer WHERE campaign_id = %(campaign)s
  GROUP BY code, debit_kind, debit_key, credit_kind, credit_key, xact < %(edge)s, xact < %(horizon)s
 """
@@ -140,23 +141,31 @@ def taken(campaign_id: int, *, only_new: bool) -> Iterator[Snapshot]:
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SELECT huigou_now(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            now, horizon = cursor.fetchone()
-            campaign = Campaign.objects.get(pk=campaign_id)
-            seal = Seal.objects.filter(campaign=campaign).first()
-            if seal is not None and seal.horizon > horizon:
-                seal = None  # restored into another server, whose transactions count anew
-            edge = seal.horizon if seal else 0
-            cursor.execute(_FLOWS, {"edge": edge, "horizon": horizon, "campaign": campaign.pk})
-            rows = cursor.fetchall()
-            cursor.execute(_DIGEST, {"edge": edge, "horizon": horizon, "campaign": campaign.pk})
-            digests = cursor.fetchone()
-        flows, sealed, sealable = [], Sums(), Sums()
-        for code, debit_kind, debit_key, credit_kind, credit_key, is_sealed, can_be, fen, count in rows:
-            flow = Flow(code, Party(debit_kind, debit_key), Party(credit_kind, credit_key), int(fen), count)
-            flows.append(flow)
-            if is_sealed:
-                sealed.add(flow)
-            if can_be:
-                sealable.add(flow)
-        yield Snapshot(campaign, now, horizon, edge if only_new else 0, seal, flows, sealed, sealable, *digests)
+        yield read(campaign_id, only_new=only_new)
+
+
+def read(campaign_id: int, *, only_new: bool = False) -> Snapshot:
+    """Read what the invariants look at, as the running transaction sees it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT huigou_now(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        now, horizon = cursor.fetchone()
+        campaign = Campaign.objects.get(pk=campaign_id)
+        seal = Seal.objects.filter(campaign=campaign).first()
+        if seal is not None and seal.horizon > horizon:
+            seal = None  # restored into another server, whose transactions count anew
+        edge = seal.horizon if seal else 0
+        given = {"edge": edge, "horizon": horizon, "campaign": campaign.pk}
+        cursor.execute(_FLOWS, given)
+        rows = cursor.fetchall()
+        cursor.execute(_DIGEST, given)
+        digests = cursor.fetchone()
+    flows, sealed, sealable = [], Sums(), Sums()
+    for code, debit_kind, debit_key, credit_kind, credit_key, is_sealed, can_be, fen, least, count in rows:
+        debit, credit = Party(debit_kind, debit_key), Party(credit_kind, credit_key)
+        flow = Flow(code, debit, credit, int(fen), least, count)
+        flows.append(flow)
+        if is_sealed:
+            sealed.add(flow)
+        if can_be:
+            sealable.add(flow)
+    return Snapshot(campaign, now, horizon, edge if only_new else 0, seal, flows, sealed, sealable, *digests)

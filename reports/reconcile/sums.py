@@ -18,9 +18,11 @@ def sums_to_zero(s: Snapshot) -> Iterator[Finding]:
     total = sum(s.balances.values())
     if total:
         yield finding("sum_not_zero", f"各账户合计应为零，现为 {yuan(total)} 元", total)
-    bad = [f for f in s.flows if f.fen <= 0 or f.debit == f.credit]
-    for flow in bad:
-        yield finding("bad_amount", f"流水金额不为正或转出转入相同：{flow}", flow)
+    for flow in s.flows:
+        if flow.least_fen <= 0 or flow.debit == flow.credit:
+            way = f"{KINDS[flow.debit.kind]} {flow.debit.key} → {KINDS[flow.credit.kind]} {flow.credit.key}"
+            text = f"流水金额不为正或转出转入相同：{way}，最小一笔 {yuan(flow.least_fen)} 元"
+            yield finding("bad_amount", text, flow.code, *flow.debit, *flow.credit, flow.least_fen)
 
 
 def treasury_gave_what_was_approved(s: Snapshot) -> Iterator[Finding]:
