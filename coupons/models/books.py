@@ -212,7 +212,7 @@ class Transfer(models.Model):
                 name="transfer_step_once",
                 violation_error_message="这一步已经入账",
             ),
-            # Whatever it is called: after an expiry, a forfeit or a late reversal a coupon's value is nobody's any more.
+            # Whatever it is called: after an expiry, a forfeit or a late reversal its value is nobody's any more.
             models.UniqueConstraint(
                 fields=["coupon"],
                 condition=Q(coupon__isnull=False, credit_kind__in=["pool", "forfeited"]),

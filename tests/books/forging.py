@@ -14,7 +14,9 @@ from reports.models import Seal
 from tests.conftest import as_owner
 
 
-def forge(*statements: str, tables: Sequence[str] = ("coupons_transfer",), without: Sequence[str] = (), **given: object):  # type: ignore[no-untyped-def]
+def forge(
+    *statements: str, tables: Sequence[str] = ("coupons_transfer",), without: Sequence[str] = (), **given: object
+):  # type: ignore[no-untyped-def]
     """Run statements with the tables' triggers off; ``without`` are "table.constraint" to be dropped before.
 
     A dropped constraint comes back with the transaction's rollback alone.

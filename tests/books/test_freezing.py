@@ -1,4 +1,4 @@
-"""Red books: found within a minute by us and by bean-check, everything that moves money stands still, two release it."""
+"""Red books: found within a minute by us and by bean-check; money stands still, and two people release it."""
 
 from __future__ import annotations
 
@@ -268,9 +268,7 @@ def test_a_release_names_every_finding_that_stands(county, coupon, frozen, audit
     check_new()
     assert refusal(lambda: approval.approve(change.pk, leaders)) is FREEZE_GREW
     _release(auditor, leaders)
-    later = approval.propose(
-        "unfreeze", county.campaign, change.payload, summary="再", reason="再", maker=auditor
-    )
+    later = approval.propose("unfreeze", county.campaign, change.payload, summary="再", reason="再", maker=auditor)
     assert refusal(lambda: approval.approve(later.pk, leaders)) is NOT_FROZEN
 
 
