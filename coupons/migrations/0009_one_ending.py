@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coupons', '0007_people_vouch_retain'),
+        ('coupons', '0008_assists'),
     ]
 
     operations = [
