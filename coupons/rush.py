@@ -16,8 +16,9 @@ from typing import Any
 
 from django.db import close_old_connections
 
-from coupons import consumers, drawing
-from coupons.drawing.facts import open_deck
+from coupons import consumers, drawing, waiting
+from coupons.drawing.facts import facts_of, open_deck
+from coupons.drawing.foresight import has_drawn
 from coupons.drawing.together import Answer, Ask
 from coupons.errors import NOT_BOUND, ROUND_OVER
 from huigou import clock, tokens
@@ -56,9 +57,25 @@ def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if token is None:
             raise NOT_BOUND()
         category, turn, key = read_request(_body(environ))
+        hold_back(token.id, category, _cookie(environ.get("HTTP_COOKIE", ""), waiting.COOKIE) or "")
         return 200, draw_as(token.id, token.version, category, turn, key)
     except Refusal as refusal:
         return refusal.status, refusal.as_dict()
+
+
+def hold_back(consumer_id: int, category: str, cookie: str) -> None:
+    """Raise InLine for somebody whom a rush sends to the waiting room; while there is none this costs nothing.
+
+    Whoever drew already is let through, since the request may ask for an answer that was lost on its way.
+    """
+    fact = facts_of(open_deck_id(category))
+    if fact.sold_out or (place := waiting.gate(fact.round_id, consumer_id, cookie)) is None:
+        return
+    try:
+        if not has_drawn(consumer_id, fact):
+            raise waiting.InLine(place, f"/m/draw/{category}")
+    finally:
+        close_old_connections()
 
 
 def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The waiting room's position."""
+"""The waiting room's position. Thousands ask every few seconds: answered from Redis and two signed cookies alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from coupons import consumers
+from coupons import consumers, waiting
 from coupons.api.base import OwnPagesView
 from coupons.api.serializers import QueueAnswer, RefusalSerializer
-from coupons.errors import NO_ROUND
-from coupons.models import Campaign
-from coupons.views.home import stage_of
+from coupons.errors import NO_ROUND, NOT_BOUND
 from coupons.views.page import safe_next
-from coupons.views.waiting import place_of, with_place
-from huigou import clock
+from coupons.views.waiting import cookie_of, with_place
+from huigou import tokens
 
 
 class QueuePlace(OwnPagesView):
@@ -28,12 +26,17 @@ class QueuePlace(OwnPagesView):
         summary="排队位置：刷新、断网都不会丢",
     )
     def get(self, request: Request) -> Response:
-        consumer = consumers.required(request)
-        campaign = Campaign.objects.current()
-        current = stage_of(campaign, clock.now()).current if campaign else None
-        if current is None:
+        # Whether the binding still stands is asked by the draw; a place in the line is worth nothing else.
+        token = tokens.read("c", request.COOKIES.get(consumers.COOKIE))
+        if token is None:
+            raise NOT_BOUND()
+        round_id = waiting.open_round_id()
+        if round_id is None:
             raise NO_ROUND()
-        place = place_of(request, current, consumer)
+        if waiting.is_out(round_id):
+            place = waiting.Place(is_admitted=True, position=0, cookie="")
+        else:
+            place = waiting.enter(round_id, token.id, cookie_of(request))
         answer = {
             "admitted": place.is_admitted,
             "position": place.position,

@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.db.models import Exists, OuterRef
 
-from coupons.drawing.facts import facts_of, pseudonym
+from coupons.drawing.facts import DeckFacts, facts_of, pseudonym
 from coupons.drawing.together import Ask, _Person, _Switches, _verdict
 from coupons.models import Campaign, Consumer, Deck, Draw, Exclusion, Freeze
 from huigou.errors import Refusal
@@ -16,6 +16,13 @@ def draws_of(consumer: Consumer, deck_id: int) -> list[Draw]:
     """Return a person's draws from a deck, earliest first, over every binding of the phone."""
     name = pseudonym(facts_of(deck_id), bytes(consumer.phone_key))
     return list(Draw.objects.filter(deck_id=deck_id, pseudonym=name, kind=Draw.Kind.DRAW).order_by("turn"))
+
+
+def has_drawn(consumer_id: int, fact: DeckFacts) -> bool:
+    """Say whether somebody drew from a deck, over every binding of the phone."""
+    key = Consumer.objects.filter(pk=consumer_id).values_list("phone_key", flat=True).first()
+    drawn = Draw.objects.filter(deck_id=fact.deck_id, kind=Draw.Kind.DRAW)
+    return key is not None and drawn.filter(pseudonym=pseudonym(fact, bytes(key))).exists()
 
 
 def foresee(consumer: Consumer, deck_id: int, draws: list[Draw], now: dt.datetime) -> Refusal | None:

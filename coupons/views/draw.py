@@ -16,7 +16,7 @@ from coupons.drawing.foresight import draws_of, foresee
 from coupons.models import Batch, Campaign, Category, Consumer, Deck, Draw, Round
 from coupons.views.home import Stage, stage_of
 from coupons.views.page import bind_url, nothing_yet, page
-from coupons.views.waiting import place_of, with_place
+from coupons.views.waiting import sent_to_wait
 from huigou import clock
 from huigou.errors import Refusal
 from huigou.money import short_yuan
@@ -86,16 +86,17 @@ def draw(request: HttpRequest, category: str) -> HttpResponse:
     if round_ is None:
         return page(request, "m/over.html", now=now, campaign=campaign, category=row, tab="home")
     consumer = consumers.current(request)
-    place = place_of(request, round_, consumer) if consumer and stage.current else None
-    if place is not None and not place.is_admitted:
-        return with_place(request, redirect(f"{reverse('m-wait')}?next={request.path}"), place)
     deck = Deck.objects.filter(round=round_, category=row).first()
     draws = draws_of(consumer, deck.pk) if consumer and deck else []
+    # A rush sends to the waiting room whoever still has something to wait for here.
+    something_left = stage.current and not draws and (deck is None or deck.left > 0)
+    if consumer and something_left and (way := sent_to_wait(request, round_.pk, consumer.pk)):
+        return way
     refusal = foresee(consumer, deck.pk, draws, now) if consumer and deck else None
     faces = faces_of(deck, row)
     last = next((d for d in draws if d.face_fen), draws[-1] if draws else None)
     drawn = result_of(last, faces, round_, campaign.multiplier, following_text(stage)) if last else None
-    response = page(
+    return page(
         request,
         "m/draw.html",
         now=now,
@@ -122,7 +123,6 @@ def draw(request: HttpRequest, category: str) -> HttpResponse:
             "next_round": following_text(stage),
         },
     )
-    return with_place(request, response, place) if place else response
 
 
 def _table(faces: list[Face], multiplier: int) -> list[dict[str, Any]]:

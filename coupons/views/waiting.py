@@ -8,10 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from coupons import consumers, waiting
-from coupons.models import Campaign, Consumer, Round
-from coupons.views.bind import with_cookie
-from coupons.views.home import stage_of
-from coupons.views.page import bind_url, nothing_yet, page, safe_next
+from coupons.models import Campaign
+from coupons.views.page import bind_url, nothing_yet, page, safe_next, with_cookie
 from huigou import clock
 
 
@@ -22,9 +20,17 @@ def with_place(request: HttpRequest, response: HttpResponse, place: waiting.Plac
     return response
 
 
-def place_of(request: HttpRequest, round_: Round, consumer: Consumer) -> waiting.Place:
-    """Return where somebody stands in a round's line."""
-    return waiting.enter(round_, consumer, request.COOKIES.get(waiting.COOKIE, ""), clock.now())
+def cookie_of(request: HttpRequest) -> str:
+    """Return what the phone keeps of its place."""
+    return request.COOKIES.get(waiting.COOKIE, "")
+
+
+def sent_to_wait(request: HttpRequest, round_id: int, consumer_id: int) -> HttpResponse | None:
+    """Return the way to the waiting room for somebody who has to, None while there is no rush."""
+    place = waiting.gate(round_id, consumer_id, cookie_of(request))
+    if place is None:
+        return None
+    return with_place(request, redirect(f"{reverse('m-wait')}?next={request.path}"), place)
 
 
 @require_safe
@@ -36,18 +42,17 @@ def wait(request: HttpRequest) -> HttpResponse:
     consumer = consumers.current(request)
     if consumer is None:
         return redirect(bind_url(request))
-    now = clock.now()
     onward = safe_next(request, reverse("m-home"))
-    current = stage_of(campaign, now).current
-    if current is None:
+    round_id = waiting.open_round_id()
+    if round_id is None or waiting.is_out(round_id):
         return redirect(onward)
-    place = place_of(request, current, consumer)
+    place = waiting.enter(round_id, consumer.pk, cookie_of(request))
     if place.is_admitted:
         return with_place(request, HttpResponseRedirect(onward), place)
     response = page(
         request,
         "m/wait.html",
-        now=now,
+        now=clock.now(),
         campaign=campaign,
         tab="home",
         position=place.position,
