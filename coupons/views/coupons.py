@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from coupons import codes, consumers
 from coupons.errors import COUPON_GONE
 from coupons.models import Campaign, Consumer, Coupon, Draw
+from coupons.views.home import stage_of
 from coupons.views.page import bind_url, me_of, page
 from huigou import clock, qr
 from huigou.money import short_yuan, yuan
@@ -101,15 +102,28 @@ def coupons(request: HttpRequest) -> HttpResponse:
         }
         for each in drawn.select_related("deck__round", "deck__category").order_by("-pk")[:HISTORY]
     ]
+    campaign = Campaign.objects.current()
     return page(
         request,
         "m/coupons.html",
         now=now,
         tab="coupons",
+        campaign=campaign,
+        how_to_get=_next_chance(campaign, now) if campaign and not live else "",
         me=me_of(consumer),
         live=live,
         past=past[:HISTORY],
         draws=draws,
+    )
+
+
+def _next_chance(campaign: Campaign, now: dt.datetime) -> str:
+    """Say where the next coupon comes from: the round that is open, the next one's opening, or none."""
+    stage = stage_of(campaign, now)
+    if stage.current:
+        return f"第{stage.current.number}轮正在抽奖，每类可以抽一张"
+    return (
+        f"第{stage.following.number}轮{clock.spoken(stage.following.opens_at)}开抽" if stage.following else "本期已结束"
     )
 
 

@@ -132,6 +132,7 @@ def _table(faces: list[Face], multiplier: int) -> list[dict[str, Any]]:
             "blank": not face.face_fen,
             "face": short_yuan(face.face_fen),
             "count": "—" if face.count is None else f"{face.count:,}",
+            "percent": round(100 * face.count / total) if face.count and total else None,
             "share": f"{100 * face.count / total:.1f}%" if face.count and total else "—",
             "threshold": short_yuan(face.face_fen * multiplier),
         }

@@ -145,6 +145,12 @@ def home_data(campaign: Campaign, consumer: Consumer | None, now: dt.datetime) -
     return {"phase": stage.phase, "categories": category_cards(campaign, stage, consumer)}
 
 
+def _in_words(fen: int) -> str:
+    """Return 157 万元 for a sum of whole ten thousands, else 12,345 元."""
+    ten_thousands, rest = divmod(fen, 10_000 * 100)
+    return f"{fen // 100:,} 元" if rest else f"{ten_thousands:,} 万元"
+
+
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show the round and the category cards; readable without binding."""
@@ -164,6 +170,7 @@ def home(request: HttpRequest) -> HttpResponse:
         now=now,
         tab="home",
         campaign=campaign,
+        budget=_in_words(campaign.budget_fen),
         round=stage.shown,
         phase=stage.phase,
         phase_text=stage.text,

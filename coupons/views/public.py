@@ -72,6 +72,7 @@ def rounds(request: HttpRequest) -> HttpResponse:
     heads = _last_heads(deck for found in decks.values() for deck in found)
     lists = _lists(campaign)
     shown = [_round(request, each, decks.get(each.pk, []), heads, lists, now) for each in every]
+    figures = figures_of(campaign, now)
     return page(
         request,
         "public/rounds.html",
@@ -81,7 +82,8 @@ def rounds(request: HttpRequest) -> HttpResponse:
         current=next(
             (r for r in shown if r["state"] == "open"), next((r for r in shown if r["state"] == "before"), None)
         ),
-        figures=figures_of(campaign, now),
+        figures=figures,
+        sums=_sums(figures),
         public_key=disclosure.public_key(),
         heads_url=_url("public-heads", campaign, request),
         others=Campaign.objects.filter(launched_at__isnull=False).exclude(pk=campaign.pk).order_by("-launched_at"),
@@ -312,6 +314,15 @@ def _log_page(request: HttpRequest, deck: Deck, heads: Heads) -> dict[str, Any]:
 def figures_of(campaign: Campaign, now: dt.datetime) -> list[dict[str, Any]]:
     """Return drawn, used, live and returned coupons by category; counted every ten seconds at most."""
     return cache.get_or_set(f"public-figures:{campaign.pk}", lambda: _count(campaign, now), FIGURES_LIFE_S)
+
+
+def _sums(figures: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the figures over all categories, and how many times their face the used coupons brought in."""
+    if not figures:
+        return None
+    sums: dict[str, Any] = {key: sum(line[key] for line in figures) for key in figures[0] if key != "name"}
+    sums["ratio"] = f"{sums['spent_fen'] / sums['used_fen']:.1f}" if sums["used_fen"] else "—"
+    return sums
 
 
 def _count(campaign: Campaign, now: dt.datetime) -> list[dict[str, Any]]:

@@ -31,6 +31,12 @@ def short_yuan(fen: int | None) -> str:
 
 
 @register.filter
+def thousands(count: int | None) -> str:
+    """Return 1,234 for 1234; the Chinese locale's own grouping leaves figures of five digits hard to read."""
+    return "" if count is None else f"{count:,}"
+
+
+@register.filter
 def spoken(moment: dt.datetime | None) -> str:
     """Return 6月25日09:00."""
     return clock.spoken(moment) if moment else ""

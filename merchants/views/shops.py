@@ -58,6 +58,7 @@ def merchants(request: HttpRequest) -> HttpResponse:
         return nothing_yet(request)
     categories = list(Category.objects.filter(campaign=campaign, is_active=True))
     chosen = next((each for each in categories if each.code == request.GET.get("category")), None)
+    shops = shops_of(campaign, chosen)
     return page(
         request,
         "m/merchants.html",
@@ -66,5 +67,6 @@ def merchants(request: HttpRequest) -> HttpResponse:
         campaign=campaign,
         categories=categories,
         category=chosen,
-        shops=shops_of(campaign, chosen),
+        shops=shops,
+        active_count=sum(shop["active"] for shop in shops),
     )

@@ -94,7 +94,7 @@ def test_the_whole_walk_from_binding_to_a_finished_redemption(county, shop, addr
     citizen.wait_for_selector("[data-landed]")
     coupon = Coupon.objects.get()
     assert citizen.inner_text("[data-say]").startswith("恭喜，抽中 100 元餐饮消费券")
-    assert citizen.inner_text("[data-prize] [data-r=receipt]") == bytes(coupon.draw.entry_hash).hex()
+    assert citizen.text_content("[data-prize] [data-r=receipt]") == bytes(coupon.draw.entry_hash).hex()
     citizen.click("[data-prize] a[data-r=url]")
     citizen.wait_for_selector("[data-qr] path[d^=M]", state="attached")
     [read] = zxingcpp.read_barcodes(Image.open(io.BytesIO(citizen.screenshot())))

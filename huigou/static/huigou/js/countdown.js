@@ -1,4 +1,4 @@
-// <time data-until="ms"> counts down on the server's clock and fires "due" once. data-form: clock (default) or words.
+// <time data-until="ms"> counts down on the server's clock and fires "due" once. data-form: clock (default), words or tiles.
 import { $$, now } from "./core.js";
 
 const two = (n) => String(n).padStart(2, "0");
@@ -13,6 +13,24 @@ function words(seconds) {
   return seconds >= 60 ? `${Math.floor(seconds / 60)} 分 ${seconds % 60} 秒` : `${seconds} 秒`;
 }
 
+// Days only while there are any; each figure in a box of its own, its unit beside it.
+function tiles(place, seconds) {
+  const parts = [
+    [Math.floor(seconds / 86400), "天"], [Math.floor(seconds / 3600) % 24, "时"], [Math.floor(seconds / 60) % 60, "分"], [seconds % 60, "秒"],
+  ].slice(seconds < 86400 ? 1 : 0);
+  if (place.children.length !== 2 * parts.length) {
+    place.replaceChildren(...parts.flatMap(([, unit]) => {
+      const figure = document.createElement("b"), name = document.createElement("span");
+      name.textContent = unit;
+      return [figure, name];
+    }));
+  }
+  parts.forEach(([figure], i) => {
+    const text = i || parts.length < 4 ? two(figure) : String(figure);
+    if (place.children[2 * i].textContent !== text) place.children[2 * i].textContent = text;
+  });
+}
+
 let timer = 0;
 export function tick() {
   clearTimeout(timer);
@@ -22,8 +40,12 @@ export function tick() {
     if (place.dataset.due) continue;
     const leftMs = Number(place.dataset.until) - at;
     const seconds = Math.max(0, Math.ceil(leftMs / 1000));
-    const text = (place.dataset.form === "words" ? words : clock)(seconds);
-    if (place.textContent !== text) place.textContent = text;
+    if (place.dataset.form === "tiles") {
+      tiles(place, seconds);
+    } else {
+      const text = (place.dataset.form === "words" ? words : clock)(seconds);
+      if (place.textContent !== text) place.textContent = text;
+    }
     if (leftMs <= 0) {
       place.dataset.due = "1";
       place.dispatchEvent(new CustomEvent("due", { bubbles: true }));

@@ -56,6 +56,18 @@ function reset(text) {
   says.hidden = !text;
 }
 
+// Two of the refusals are screens of this page: what is missing, and the line that is dead.
+const underScreen = $("[data-under]"), network = $("[data-network]");
+function under(fen) {
+  show();
+  reset("");
+  $("[data-short-of]").textContent = yuan(page.threshold_fen - fen);
+  underScreen.showModal();
+  if (navigator.vibrate) navigator.vibrate([80, 60, 80]);
+}
+underScreen.addEventListener("close", () => { amount.focus(); amount.select(); });
+network.addEventListener("cancel", (event) => event.preventDefault());
+
 restore();
 show();
 form.addEventListener("input", () => { show(); keep(); });
@@ -73,7 +85,8 @@ form.addEventListener("submit", async (event) => {
   event.stopImmediatePropagation();
   if (submit.disabled) return;
   const fen = toFen(amount.value);
-  if (fen === null || fen < page.threshold_fen) { show(); amount.focus(); reset(fen === null ? "请填写消费金额" : `消费金额须满 ${yuan(page.threshold_fen)} 元`); return; }
+  if (fen === null) { show(); amount.focus(); reset("请填写消费金额"); return; }
+  if (fen < page.threshold_fen) { under(fen); return; }
   const values = Object.fromEntries(new FormData(form));
   if (values.kind === "more") values.kind = values.kind_more;
   if (!String(values.kind || "").trim()) { reset(`请选择${page.kind_label}`); $("[data-kind]").scrollIntoView({ block: "center" }); $("[name=kind]", form).focus(); return; }
@@ -89,19 +102,19 @@ form.addEventListener("submit", async (event) => {
       () => call(`/api/v1/redemptions/${page.id}/complete`, { method: "POST", body: { ...body, key: draft.key } }),
       () => {
         submit.textContent = "正在确认…";
-        says.hidden = false;
-        says.textContent = "网络不稳，已保存在本机，恢复后自动提交，不会重复入账。请不要关闭页面。";
+        if (!network.open) network.showModal();
       },
     );
     store.drop(draftName);
     location.replace(answer.url);
   } catch (refusal) {
+    if (network.open) network.close();
     // A changed entry is a new request.
     draft.key = newKey();
     $("[name=key]", form).value = draft.key;
     keep();
     reset(`${refusal.message}。${refusal.next || ""}`);
-    if (refusal.code === "under_threshold") amount.focus();
+    if (refusal.code === "under_threshold") under(fen);
     if (refusal.body.url) location.replace(refusal.body.url);
   }
 }, true);

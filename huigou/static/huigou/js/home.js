@@ -12,7 +12,7 @@ function paint(card, fresh) {
   if (bar) bar.setAttribute("width", `${fresh.left_percent}%`);
   const go = $("[data-go]", card);
   if (go) {
-    go.textContent = fresh.action;
+    $("[data-action]", go).textContent = fresh.action;
     go.href = fresh.url;
     go.className = fresh.primary ? "btn" : "btn btn-line";
   }
@@ -31,7 +31,7 @@ async function refresh() {
 // Everybody's page comes due in the same second: change the buttons at once, ask the server a little spread out.
 document.addEventListener("due", async (event) => {
   if (event.target.hasAttribute("data-opening")) {
-    for (const go of $$("[data-go]")) { go.textContent = "去抽奖"; go.className = "btn"; }
+    for (const go of $$("[data-category][data-state=soon] [data-go]")) { $("[data-action]", go).textContent = "去抽奖"; go.className = "btn"; }
   }
   await pause(1500 + Math.random() * 4000);
   refresh();

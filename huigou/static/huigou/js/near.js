@@ -24,8 +24,11 @@ if (button && list && navigator.geolocation && $$("[data-lat]:not([data-lat=''])
         const far = new Map($$("li", list).map((item) => [
           item, item.dataset.lat ? metres(here, { lat: Number(item.dataset.lat), lng: Number(item.dataset.lng) }) : Infinity,
         ]));
-        for (const [item, m] of [...far].sort((a, b) => a[1] - b[1])) {
-          if (m !== Infinity) $("[data-distance]", item).textContent = `· ${said(m)}`;
+        // Shops that take no coupons now stay behind, however near.
+        const off = (item) => Number(!("active" in item.dataset));
+        for (const [item, m] of [...far].sort((a, b) => off(a[0]) - off(b[0]) || a[1] - b[1])) {
+          const place = $("[data-distance]", item);
+          if (m !== Infinity && place) place.textContent = said(m);
           list.append(item);
         }
         says.textContent = "已按直线距离排列，位置只在您的手机上使用。";

@@ -1,5 +1,5 @@
 // 扫码: the camera in the page (its own decoder, or frames to ours), a photo, or the eight digits. A hit is posted once.
-import { $, NoConnection, Refused, call, insist, newKey, pause } from "./core.js";
+import { $, NoConnection, Refused, call, insist, newKey, pause, store } from "./core.js";
 
 const FRAME_MS = 900, FRAME_PX = 720, PHOTO_PX = 1600;
 const says = $("[data-scan-says]");
@@ -112,9 +112,7 @@ async function openWeixin(address) {
     return true;
   } catch { return false; }
 }
-$("[data-open-camera]").addEventListener("click", async () => {
-  const { wxScript } = $("[data-ways]").dataset;
-  if (wxScript && await openWeixin(wxScript)) return;
+async function open() {
   if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
     says.textContent = "这里不能直接打开摄像头，请用下面的“拍照识别”或输入 8 位短码。";
     return;
@@ -125,13 +123,28 @@ $("[data-open-camera]").addEventListener("click", async () => {
     await video.play();
     cover.hidden = true;
     says.textContent = "把顾客的二维码放进框内";
+    store.set("camera", "1");
     watch();
   } catch {
     stop();
+    store.drop("camera");
     says.textContent = "没有得到摄像头权限，请用“拍照识别”或输入 8 位短码。";
   }
+}
+$("[data-open-camera]").addEventListener("click", async () => {
+  const { wxScript } = $("[data-ways]").dataset;
+  if (wxScript && await openWeixin(wxScript)) return;
+  open();
 });
 addEventListener("pagehide", stop);
+// Allowed once: the next coupon needs no tap. A browser that asks anew each time (iOS) is not troubled unasked.
+async function openUnasked() {
+  try {
+    const { state } = await navigator.permissions.query({ name: "camera" });
+    if (state === "granted" && store.get("camera") && !$("[data-ways]").dataset.wxScript) open();
+  } catch { /* no such question here: the button stays */ }
+}
+openUnasked();
 
 $("[data-photo]").addEventListener("change", async (event) => {
   const [file] = event.target.files;

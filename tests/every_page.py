@@ -1,0 +1,175 @@
+"""Every page of /m/, /shop/ and /public/ in the states that people meet it, for pictures, axe and Lighthouse alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from coupons import codes, consumers
+from coupons.models import Batch, Campaign, Category, Consumer, Coupon, Notice
+from huigou import clock
+from merchants import binding
+from merchants.models import Clerk, Merchant, Outlet
+from tests import factories
+from tests.factories import County
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One page: its name in pictures and figures, its address, who opens it, and the status it answers with."""
+
+    name: str
+    path: str | Callable[[], str]
+    who: Consumer | Clerk | None = None
+    status: int = 200
+
+    def address(self) -> str:
+        """Return the address, made anew where it lives for a minute only."""
+        return self.path if isinstance(self.path, str) else self.path()
+
+    def cookie(self) -> tuple[str, str] | None:
+        """Return the cookie of whoever opens the page."""
+        if self.who is None:
+            return None
+        module: Any = consumers if isinstance(self.who, Consumer) else binding
+        return module.COOKIE, module.cookie_of(self.who)
+
+
+def county_of(campaign: Campaign) -> County:
+    """Return what the factories need of a campaign that stands in the database."""
+    categories = {row.code: row for row in Category.objects.filter(campaign=campaign)}
+    batches = Batch.objects.filter(category__campaign=campaign).select_related("category")
+    by_face = {(row.category.code, row.face_fen // 100): row for row in batches}
+    return County(campaign, categories, by_face, list(campaign.rounds.order_by("number")))
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who and what the pages are about: a citizen with a coupon in each state, a shop with an owner and a clerk."""
+
+    county: County
+    citizen: Consumer
+    held: Coupon
+    pending: Coupon
+    used: Coupon
+    owner: Clerk
+    scan_id: int
+    done_id: int
+    notice: Notice
+
+
+def cast(county: County) -> Cast:
+    """Let people bind, draw and spend through the real verbs; the first round is open and has lodging, dining, fuel."""
+    shop = factories.a_merchant(
+        county,
+        name="示例火锅店",
+        address="乾安县宇宙大街 168 号（虚构）",
+        phone="0438-0000168",
+        offer="凭消费券另送凉菜一份",
+    )
+    place = shop.outlets.get()
+    Outlet.objects.filter(pk=place.pk).update(
+        name="示例火锅店 宇宙店", address=shop.address, hours="10:00–21:30", latitude=45.01, longitude=124.02
+    )
+    Outlet.objects.create(
+        merchant=shop, name="示例火锅店 站前店", address="乾安县站前路 9 号（虚构）", hours="09:30–22:00"
+    )
+    place.refresh_from_db()
+    owner = factories.a_clerk(place, "李店主", is_owner=True)
+    clerk = factories.a_clerk(place, "孙店员")
+    reason = "未按承诺明码标价，整改期间不参加"
+    factories.a_merchant(county, name="示例整改商行", state=Merchant.State.SUSPENDED, state_reason=reason)
+    citizen, other = (factories.a_consumer(name, place=Consumer.Place.INSIDE) for name in ("王小明", "赵生"))
+    done = factories.used(factories.drawn(county, citizen, "fuel"), clerk, 36_680)
+    waiting = factories.scanned(factories.drawn(county, other, "dining"), owner)
+    return Cast(
+        county=county,
+        citizen=citizen,
+        held=factories.drawn(county, citizen, "dining"),
+        pending=waiting.coupon,
+        used=done.coupon,
+        owner=owner,
+        scan_id=waiting.pk,
+        done_id=done.pk,
+        notice=Notice.objects.filter(campaign=county.campaign).first() or a_notice(county.campaign),
+    )
+
+
+def a_notice(campaign: Campaign) -> Notice:
+    """Return a published announcement."""
+    text = "第一轮消费券今天上午 9:00 开抽。\n\n抽到以后五天内有效，请到“适用商家”消费使用。"
+    return Notice.objects.create(campaign=campaign, title="第一轮开抽", body=text, shown_from=clock.now())
+
+
+def consumers_pages(on: Cast) -> list[Shown]:
+    """Return what citizens open, bound and not; the sold-out, paused and waiting states come from their own tests."""
+    me, other = on.citizen, on.pending.holder
+    return [
+        Shown("m-home", "/m/"),
+        Shown("m-home-bound", "/m/", me),
+        Shown("m-bind", "/m/bind"),
+        Shown("m-place", "/m/place", me),
+        Shown("m-draw-unbound", "/m/draw/lodging"),
+        Shown("m-draw", "/m/draw/lodging", me),
+        Shown("m-draw-done", "/m/draw/dining", me),
+        Shown("m-coupons", "/m/coupons", me),
+        Shown("m-coupons-empty", "/m/coupons", factories.a_consumer("钱来")),
+        Shown("m-coupon", f"/m/coupons/{on.held.pk}", me),
+        Shown("m-coupon-pending", f"/m/coupons/{on.pending.pk}", other),
+        Shown("m-coupon-used", f"/m/coupons/{on.used.pk}", me),
+        Shown("m-merchants", "/m/merchants"),
+        Shown("m-merchants-category", "/m/merchants?category=dining", me),
+        Shown("m-rules", "/m/rules"),
+        Shown("m-notices", "/m/notices"),
+        Shown("m-notice", f"/m/notices/{on.notice.pk}"),
+        Shown("m-privacy", "/m/privacy", me),
+        Shown("m-privacy-unbound", "/m/privacy"),
+        Shown("m-problem", f"/m/problem?coupon={on.used.pk}", me),
+        Shown("m-problem-unbound", "/m/problem"),
+    ]
+
+
+def clerks_pages(on: Cast) -> list[Shown]:
+    """Return what clerks open, and what a stranger sees who opens a coupon's link."""
+
+    def link(of: Coupon, minutes_ago: int = 0) -> Callable[[], str]:
+        ago = dt.timedelta(minutes=minutes_ago)
+        return lambda: f"/shop/c/{codes.show(of.pk, clock.now() - ago).token}"
+
+    return [
+        Shown("shop-bind", "/shop/bind"),
+        Shown("shop-scan", "/shop/scan", on.owner),
+        Shown("shop-coupon", link(on.held), on.owner),
+        Shown("shop-coupon-stranger", link(on.held)),
+        Shown("shop-entry", f"/shop/redemptions/{on.scan_id}", on.owner),
+        Shown("shop-done", f"/shop/redemptions/{on.done_id}/done", on.owner),
+        Shown("shop-redemptions", "/shop/redemptions", on.owner),
+        Shown("shop-clerks", "/shop/clerks", on.owner),
+        Shown("shop-me", "/shop/me", on.owner),
+        Shown("shop-refused-stale", link(on.held, 5), on.owner, 409),
+        Shown("shop-refused-used", link(on.used), on.owner, 409),
+    ]
+
+
+def public_pages(on: Cast) -> list[Shown]:
+    """Return what anybody reads about the draws."""
+    first, second = on.county.rounds[0].number, on.county.rounds[1].number
+    return [
+        Shown("public", "/public/"),
+        Shown("public-round", f"/public/rounds/{first}/"),
+        Shown("public-log", f"/public/rounds/{first}/?deck=dining"),
+        Shown("public-round-ahead", f"/public/rounds/{second}/"),
+        Shown("public-verify", "/public/verify"),
+    ]
+
+
+def error_pages() -> list[Shown]:
+    """Return the pages of errors that a request alone brings about."""
+    return [Shown("error-404", "/m/nowhere", None, 404)]
+
+
+def every_page(on: Cast) -> list[Shown]:
+    """Return all of them."""
+    return [*consumers_pages(on), *clerks_pages(on), *public_pages(on), *error_pages()]
