@@ -2,7 +2,7 @@
 
 Both are functions of (coupon, 30-second step of the database's clock) under a key of their own, so nothing is stored.
 The current and the previous step are accepted: a code is good for 30 to 60 seconds. The short code is a keyed
-permutation of the coupon's number (four-round Feistel over 10^8), so two coupons never share one and a clerk's guess
+permutation of the coupon's number (eight-round Feistel over 10^8), so two coupons never share one and a clerk's guess
 hits a live coupon with a chance of live / 10^8. A paper code is a kind of its own, bound to one coupon and one
 print of it, and accepted only together with the last four digits of the holder's phone or the station's confirmation.
 """
@@ -77,7 +77,7 @@ def read_token(token: str, now: dt.datetime) -> Presented | None:
 
 def read_short(code: str, now: dt.datetime) -> list[int]:
     """Return the coupon numbers that eight digits could mean now: one for this step, one for the one before."""
-    digits = "".join(ch for ch in code if ch.isdigit())
+    digits = "".join(ch for ch in code if ch.isdecimal())  # also as a Chinese keyboard types them
     if len(digits) != SHORT_DIGITS:
         return []
     now_step = step_of(now)

@@ -23,7 +23,7 @@ from huigou.models import Department
 from merchants import binding
 from merchants.listing import load_plan
 from merchants.models import Merchant, Outlet
-from reports.management.commands.create_demo import PLAN
+from reports.demonstration.bringing_up import PLAN
 from tests.factories import a_clerk, a_consumer, a_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)

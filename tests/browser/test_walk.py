@@ -21,7 +21,7 @@ WITHIN_MS = 2_500  # the coupon's page follows within two seconds; half a second
 
 @pytest.fixture
 def demo(transactional_db: None) -> None:
-    call_command("create_demo", verbosity=0)
+    call_command("create_demo", people=0, verbosity=0)
 
 
 def one_time_code(category: str) -> str:

@@ -73,9 +73,14 @@ def test_one_changed_letter_is_a_forgery(data):
     assert codes.read_token(token[:at] + other + token[at + 1 :], SHOWN_AT) is None
 
 
-@pytest.mark.parametrize("typed", ["", "123", "123456789", "abcdefgh", "－－－－"])
+@pytest.mark.parametrize("typed", ["", "123", "123456789", "abcdefgh", "－－－－", "²" * 8, "①②③④⑤⑥⑦⑧"])
 def test_what_is_not_eight_digits_means_no_coupon(typed):
     assert codes.read_short(typed, SHOWN_AT) == []
+
+
+def test_digits_of_a_chinese_keyboard_are_digits():
+    typed = codes.show(7, SHOWN_AT).short_code.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
+    assert 7 in codes.read_short(typed, SHOWN_AT)
 
 
 # ---- at the counter
