@@ -14,9 +14,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 
 import coupons
-from coupons import approval, funding, lifecycle, publishing
+from coupons import approval, assisting, funding, lifecycle, publishing
 from coupons.lifecycle.dealing import DEAL_AHEAD
-from coupons.models import Campaign, Notice, Station, StationClerk
+from coupons.models import Campaign, Notice, Station
 from coupons.plan.draft import PlanDraft, redate
 from coupons.plan.linting import lint
 from huigou import clock
@@ -144,4 +144,4 @@ def letter(merchant: Merchant, bureau: Staff) -> CommitmentLetter:
 
 def _station(clerk: Staff) -> None:
     station, _ = Station.objects.get_or_create(name="演示村服务站", defaults={"address": "演示村"})
-    StationClerk.objects.get_or_create(staff=clerk, defaults={"station": station})
+    assisting.assign(station, clerk)

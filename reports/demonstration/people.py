@@ -48,7 +48,7 @@ def invent(rng: random.Random, number: int, start: int) -> Invented:
     return Invented(name, f"1990{start + number * 37:07d}", rng.choice(WECHAT_NAMES))
 
 
-def bind_consumer(someone: Invented, campaign: Campaign, rng: random.Random) -> Consumer:
+def bind_consumer(someone: Invented, campaign: Campaign, station_clerk: Staff, rng: random.Random) -> Consumer:
     """Bind through the verb, and settle the place: most allow it, some declare, a few are vouched for."""
     number = someone.phone[-7:]
     code = _code_for(someone.phone, "bind")
@@ -65,7 +65,7 @@ def bind_consumer(someone: Invented, campaign: Campaign, rng: random.Random) -> 
     elif way < 0.95:
         consumers.declare_place(made)
     else:
-        consumers.vouch_place(made)
+        return consumers.vouch_place(someone.phone, station_clerk)
     return made
 
 

@@ -10,16 +10,17 @@ import datetime as dt
 import heapq
 import itertools
 import random
+import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from coupons import drawing, publishing
+from coupons import assisting, drawing, publishing
 from coupons.codes import Presented
 from coupons.drawing import batcher
 from coupons.ledger import Actor
-from coupons.models import Campaign, Category, Coupon, Deck
+from coupons.models import Assist, Campaign, Category, Consumer, Coupon, Deck
 from coupons.models.books import ActorKind
 from coupons.plan.draft import Place, PlanMerchant
 from huigou import clock
@@ -118,10 +119,10 @@ class Play:
     # ---- people
 
     def _comes(self, someone: people.Invented, now: dt.datetime) -> None:
-        holder = people.bind_consumer(someone, self.campaign, self.rng)
+        holder = people.bind_consumer(someone, self.campaign, self.staff[Department.STATION], self.rng)
         for code, deck in self.decks.items():
             if self.rng.random() < 0.55:
-                self.day.at(self._draw_time(), partial(self._draw, code, deck, holder.pk))
+                self.day.at(self._draw_time(), partial(self._draw, code, deck, holder))
 
     def _draw_time(self) -> dt.datetime:
         """Half of the people come in the first minutes, the others through the day."""
@@ -129,15 +130,24 @@ class Play:
         seconds = self.rng.uniform(1, 240) if crowd < 0.5 else self.rng.uniform(240, 7_200 if crowd < 0.8 else 43_200)
         return self.round.opens_at + dt.timedelta(seconds=seconds)
 
-    def _draw(self, code: str, deck: Deck, holder: int, now: dt.datetime) -> None:
-        [answer] = drawing.write_together(self.conn, [drawing.Ask(deck.pk, holder, turn=1)])
-        if isinstance(answer, Refusal) or self.rng.randrange(100) >= SPENT_PERCENT.get(code, USUAL_PERCENT):
+    def _draw(self, code: str, deck: Deck, holder: Consumer, now: dt.datetime) -> None:
+        if holder.place == Consumer.Place.VOUCHED:  # who came to the station also draws there
+            drawn = self._draw_at_the_station(code, holder)
+        else:
+            [answer] = drawing.write_together(self.conn, [drawing.Ask(deck.pk, holder.pk, turn=1)])
+            drawn = answer.draw_id if isinstance(answer, drawing.Answer) and answer.face_fen else None
+        if drawn is None or self.rng.randrange(100) >= SPENT_PERCENT.get(code, USUAL_PERCENT):
             return
         shops = self.clerks[code]
         spent_at = now + dt.timedelta(minutes=self.rng.uniform(15, 600))
         if shops and SHOPS_OPEN <= spent_at.hour < SHOPS_CLOSE:
             clerk = self.rng.choice(shops)
-            self.day.at(spent_at, lambda then: self._scan(then, answer.draw_id, clerk))
+            self.day.at(spent_at, lambda then: self._scan(then, drawn, clerk))
+
+    def _draw_at_the_station(self, code: str, holder: Consumer) -> int | None:
+        key = uuid.UUID(int=self.rng.getrandbits(128))
+        staff = self.staff[Department.STATION]
+        return assisting.draw_for(staff, holder, code, Assist.Proof.SMS, key).draw_id
 
     # ---- at the counter
 
