@@ -1,10 +1,15 @@
 """Celery and its timetable. The clock decides; these sweeps only make durable what it decided."""
 
 import os
+from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import beat_init, worker_init
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from huigou import starting
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "huigou.settings")
 if not settings.configured:  # a worker or beat; the web and commands come here with their settings read
@@ -13,6 +18,17 @@ if not settings.configured:  # a worker or beat; the web and commands come here 
 app = Celery("huigou")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_shifted_clock(**_: Any) -> None:
+    """Let no worker or beat of a production run on a clock that was set for a rehearsal."""
+    try:
+        starting.refuse_shifted_clock()
+    except ImproperlyConfigured as refused:
+        raise SystemExit(str(refused)) from None  # a signal's handler swallows any other exception
+
 
 app.conf.beat_schedule = {
     # At the two instants the plan names, and every minute besides: a late or doubled sweep changes nothing.

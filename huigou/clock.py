@@ -27,7 +27,7 @@ def now(using: str = "default") -> dt.datetime:
 def shift(*, offset: dt.timedelta | None = None, frozen_at: dt.datetime | None = None, using: str = "owner") -> None:
     """Shift the clock for a rehearsal or a test: run on by ``offset``, or stand still at ``frozen_at``.
 
-    Only the owner role may write the row; a production start refuses a shifted clock (check huigou.E003).
+    Only the owner role may write the row; a production start refuses a shifted clock (huigou/starting.py).
     """
     values: list[Any] = [offset or dt.timedelta(0), frozen_at]  # psycopg takes an interval, Django's stubs do not
     with connections[using].cursor() as cursor:

@@ -18,7 +18,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from huigou import embedded, theme
+from huigou import embedded, logs, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -75,6 +75,8 @@ SIGNING_KEY = kept_secret("SIGNING_KEY")  # Ed25519 seed, 64 hexadecimal digits:
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("DEMO", default=not DEPLOYED)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if not DEPLOYED else [])
+# Who may say for whom a request comes (X-Forwarded-For): limits count people's addresses, not the proxy's.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1"] if DEPLOYED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 
@@ -142,6 +144,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "huigou.middleware.LogContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -347,11 +350,4 @@ WAITING_BURST = positive("WAITING_BURST", 3_000)  # people let in at once before
 DRAW_BATCH_MAX = positive("DRAW_BATCH_MAX", 256)  # draws that may share one transaction
 # Server-side prepared statements on the writer's own connection; 0 turns them off behind a transaction-mode pooler.
 DRAW_PREPARE_THRESHOLD = env.int("DRAW_PREPARE_THRESHOLD", default=5) or None
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"axes": {"level": "WARNING"}},
-}
+LOGGING = logs.configuration(choice("LOG_FORMAT", ("plain", "json"), "json" if DEPLOYED else "plain"))

@@ -10,6 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from huigou import starting
+
 _ready = {"migrated": False}
 
 
@@ -19,8 +21,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Say whether database, migrations and Redis are there: 200, or 503 naming what is not."""
-    state = {"database": False, "migrations": False, "redis": False}
+    """Say whether database, migrations, clock and Redis are as they must be: 200, or 503 naming what is not."""
+    state = {"database": False, "migrations": False, "clock": False, "redis": False}
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -29,6 +31,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             executor = MigrationExecutor(connection)
             _ready["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
         state["migrations"] = _ready["migrated"]
+        state["clock"] = settings.DEMO or not starting.clock_is_shifted()
     except DatabaseError:
         pass
     try:
@@ -36,7 +39,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         state["redis"] = True
     except Exception:
         state["redis"] = False
-    good = state["database"] and state["migrations"]
+    good = state["database"] and state["migrations"] and state["clock"]
     # Redis is never the truth: without it the platform still draws and redeems, only without waiting room and queue.
     return JsonResponse({"ready": good, **state}, status=200 if good else 503)
 

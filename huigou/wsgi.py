@@ -9,6 +9,11 @@ from django.core.wsgi import get_wsgi_application
 
 django_application = get_wsgi_application()
 
-from coupons.rush import wrap  # noqa: E402 (needs the app registry)
+from django.conf import settings  # noqa: E402 (what follows needs the app registry)
+from granian.utils.proxies import wrap_wsgi_with_proxy_headers  # noqa: E402
 
-application = wrap(django_application)
+from coupons.rush import wrap  # noqa: E402
+from huigou.starting import refuse_shifted_clock  # noqa: E402
+
+refuse_shifted_clock()
+application = wrap_wsgi_with_proxy_headers(wrap(django_application), settings.TRUSTED_PROXIES)

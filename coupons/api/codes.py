@@ -11,7 +11,7 @@ from coupons.api.base import OwnPagesView
 from coupons.api.serializers import ChallengeAnswer, RefusalSerializer, SmsCodeAnswer, SmsCodeRequest
 from coupons.errors import CHALLENGE_FAILED
 from coupons.views.bind import DEVICE_COOKIE
-from huigou import challenge
+from huigou import challenge, pacing
 
 PURPOSES = {"consumer": "bind", "clerk": "clerk"}
 
@@ -21,6 +21,7 @@ class Challenge(OwnPagesView):
 
     @extend_schema(operation_id="challenge", responses=ChallengeAnswer, summary="领取安全校验题")
     def get(self, request: Request) -> Response:
+        pacing.keep(request, "challenge", "600/m")
         return Response(challenge.issue(), headers={"Cache-Control": "no-store"})
 
 
@@ -34,6 +35,7 @@ class SmsCodes(OwnPagesView):
         summary="获取短信验证码",
     )
     def post(self, request: Request) -> Response:
+        pacing.keep(request, "sms-code", "300/m")
         asked = SmsCodeRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         if not challenge.is_solved(asked.validated_data["altcha"]):

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from coupons.api.base import OwnPagesView
 from coupons.ledger import Actor
 from coupons.models.books import ActorKind
+from huigou import pacing
 from huigou.errors import Refusal
 from merchants import binding, presenting, redemption
 from merchants.api.serializers import (
@@ -79,6 +80,7 @@ class ScanPhoto(OwnPagesView):
     )
     def post(self, request: Request) -> Response:
         binding.required(request)
+        pacing.keep(request, "scan-photo", "1200/m")  # a clerk's camera posts one frame a second
         asked = PhotoRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response({"token": presenting.token_in(asked.validated_data["photo"])})

@@ -1,0 +1,207 @@
+"""What a production must have, what it refuses to start with, and what its logs look like."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+import redis
+from django.core import checks
+from granian.utils.proxies import wrap_wsgi_with_proxy_headers
+
+from huigou import clock, logs, middleware, pacing, starting
+from huigou.errors import Refusal
+from tests.serving import ROOT
+
+PHONE = "19900004321"
+
+
+# ---- what check --deploy names
+
+
+def named(settings) -> list[str]:
+    """Return the ids of what the deployment's own checks find, but for what every test settings lack."""
+    found = checks.run_checks(include_deployment_checks=True, tags=[checks.Tags.security])
+    return sorted(f"{each.id} {each.msg}" for each in found if str(each.id).startswith("huigou."))
+
+
+@pytest.fixture
+def deployed(settings):
+    settings.SITE_URL, settings.DEMO, settings.STAFF_TOTP = "https://hg.invalid", False, True
+    settings.SMS_BACKEND, settings.SMS_GATEWAY_URL = "http", "https://sms.invalid/send"
+    return settings
+
+
+def test_a_complete_deployment_without_wechat_is_not_nagged(deployed):
+    assert named(deployed) == []
+
+
+def test_missing_pieces_of_sms_are_named(deployed):
+    deployed.SMS_BACKEND, deployed.SMS_ACCESS_ID, deployed.SMS_ACCESS_SECRET = "tencent", "", "x"
+    deployed.SMS_SDK_APP_ID = deployed.SMS_TEMPLATE_ID = ""
+    assert named(deployed) == [
+        "huigou.E006 SMS_BACKEND=tencent 需要设置 SMS_ACCESS_ID",
+        "huigou.E006 SMS_BACKEND=tencent 需要设置 SMS_SDK_APP_ID",
+        "huigou.E006 SMS_BACKEND=tencent 需要设置 SMS_TEMPLATE_ID",
+    ]
+
+
+def test_half_a_wechat_account_is_an_error_and_what_it_cannot_do_a_warning(deployed):
+    deployed.WECHAT_APP_ID = "wx0"
+    assert named(deployed) == ["huigou.E007 WECHAT_APP_ID 与 WECHAT_APP_SECRET 必须同时设置或同时留空"]
+    deployed.WECHAT_APP_SECRET = "s"
+    deployed.WECHAT_TEMPLATES = {"won": ("t", {}), "used": ("u", {})}
+    assert named(deployed) == [
+        "huigou.W002 未设置 WECHAT_TEMPLATE_EXPIRING，不会发送这类微信订阅消息",
+        "huigou.W002 未设置 WECHAT_VERIFY（MP_verify_….txt 的内容），微信后台无法核对网页授权域名",
+    ]
+    deployed.WECHAT_API_BASE = "api.weixin.qq.com"
+    assert "huigou.E007 WECHAT_API_BASE 应为不带末尾斜杠的网址" in named(deployed)
+
+
+# ---- the clock of a production
+
+
+def start(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        env={**environment, "DEMO": "false"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_production_does_not_start_on_a_shifted_clock(database_environment, clock_runs):
+    web = ("-c", "import huigou.wsgi")
+    assert start(database_environment, *web).returncode == 0
+    clock_runs(dt.timedelta(hours=1))
+    worker = ("-m", "celery", "-A", "huigou", "worker", "--pool", "solo")
+    for command in (web, worker):
+        refused = start(database_environment, *command)
+        assert refused.returncode != 0
+        assert starting.SHIFTED in refused.stderr + refused.stdout
+
+
+@pytest.mark.django_db
+def test_nor_is_it_ready_on_one_that_was_shifted_later(client, at, settings):
+    at("2022-06-25 09:00")
+    assert client.get("/readyz").status_code == 200  # a demonstration may
+    settings.DEMO = False
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["clock"]) == (503, False)
+
+
+# ---- logs
+
+
+@pytest.fixture
+def written() -> Iterator[tuple[logging.Logger, StringIO]]:
+    text = StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(logs.formatter(as_json=True))
+    logger = logging.getLogger("somebody.else")
+    logger.addHandler(handler)
+    yield logger, text
+    logger.removeHandler(handler)
+
+
+def test_a_line_is_fields_and_holds_no_number_whoever_wrote_it(written):
+    logger, text = written
+    try:
+        raise ValueError(f"Key (phone)=({PHONE}) already exists")
+    except ValueError:
+        logger.exception(
+            "sent to %s and +86 199-0000-4321", PHONE, extra={"tries": 3, "to": PHONE, "request": object()}
+        )
+    line = json.loads(text.getvalue())
+    assert (line["event"], line["level"], line["logger"]) == (
+        "sent to 199****4321 and +86 199****4321",
+        "error",
+        "somebody.else",
+    )
+    assert (line["tries"], line["to"], "request" in line) == (3, "199****4321", False)
+    assert "ValueError: Key (phone)=(199****4321) already exists" in line["exception"]
+    assert dt.datetime.fromisoformat(line["at"]).tzinfo is not None
+    assert PHONE not in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kept", ["1656118800000 ms", "id=119900004321", "6月25日09:00 第 19900 号", "sha 0019900004321ab", "12345678901"]
+)
+def test_what_is_no_mobile_number_stays(kept):
+    assert logs.redacted(kept) == kept
+
+
+def test_a_line_says_under_which_request_it_was_written(written):
+    logger, text = written
+
+    def answer(request):
+        middleware.LogContextMiddleware.process_view(None, request)
+        logger.info("here")
+        return "ok"
+
+    request = type("R", (), {"method": "GET", "resolver_match": type("M", (), {"route": "shop/c/<slug:token>"})})
+    assert middleware.LogContextMiddleware(answer)(request) == "ok"
+    logger.info("outside")
+    inside, outside = (json.loads(line) for line in text.getvalue().splitlines())
+    assert (inside["method"], inside["page"], len(inside["request"])) == ("GET", "shop/c/<slug:token>", 8)
+    assert {"request", "page", "method"} & set(outside) == set()
+
+
+def test_the_demonstrations_lines_are_plain():
+    record = logging.LogRecord("a.b", logging.WARNING, "", 0, "to %s", (PHONE,), None)
+    assert logs.formatter(as_json=False).format(record) == "WARNING a.b to 199****4321"
+
+
+# ---- floods
+
+
+@pytest.mark.django_db
+class TestPace:
+    def test_one_address_is_slowed_down_and_another_is_not(self, client):
+        near, far = ({"REMOTE_ADDR": address} for address in ("10.1.1.1", "10.1.1.2"))
+        said = [client.get("/api/v1/challenge", **near).status_code for _ in range(601)]
+        assert (said.count(200), said.count(429)) == (600, 1)
+        refused = client.get("/api/v1/challenge", **near).json()
+        assert (refused["code"], refused["next"]) == ("too_fast", "请稍等一分钟再试")
+        assert client.get("/api/v1/challenge", **far).status_code == 200
+
+    def test_without_redis_nobody_is_held_up(self, rf, settings):
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+        for _ in range(5):
+            assert pacing.keep(rf.get("/"), "x", "1/m") is None
+
+    def test_the_cache_holds_no_address_in_clear(self, rf, settings):
+        pacing.keep(rf.get("/", REMOTE_ADDR="203.0.113.77"), "x", "1/m")
+        with pytest.raises(Refusal):
+            pacing.keep(rf.get("/", REMOTE_ADDR="203.0.113.77"), "x", "1/m")
+        keys = list(redis.Redis.from_url(settings.REDIS_URL).scan_iter())
+        assert keys
+        assert not [key for key in keys if b"203.0" in key]
+
+
+def test_only_a_trusted_proxy_says_for_whom_it_asks():
+    def address(environ, start_response):
+        return environ["REMOTE_ADDR"]
+
+    behind = wrap_wsgi_with_proxy_headers(address, ["127.0.0.1"])
+    said = {"HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.9"}
+    assert behind({"REMOTE_ADDR": "127.0.0.1", **said}, None) == "203.0.113.9"
+    assert behind({"REMOTE_ADDR": "192.0.2.5", **said}, None) == "192.0.2.5"
+    assert wrap_wsgi_with_proxy_headers(address, [])({"REMOTE_ADDR": "127.0.0.1", **said}, None) == "127.0.0.1"
+
+
+def test_the_clocks_row_is_asked_of_the_database(db, at):
+    assert starting.clock_is_shifted() is False
+    at(clock.now())
+    assert starting.clock_is_shifted() is True
