@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
+from django.utils.functional import cached_property
 
-from coupons.models import Batch, Campaign, Category, ChangeRequest, Consumer, Coupon, Exclusion, Notice, Reveal, Round
+from coupons import tallies
+from coupons.models import (
+    Batch,
+    Campaign,
+    Category,
+    ChangeRequest,
+    Consumer,
+    Coupon,
+    Exclusion,
+    Notice,
+    Person,
+    Reveal,
+    Round,
+)
 from huigou.listing import (
     Column,
     DaysForm,
@@ -26,6 +40,7 @@ from huigou.listing import (
 )
 from huigou.models import Department
 from huigou.money import short_yuan
+from huigou.paging import Stretch
 from huigou.roles import CHANGES
 
 State = Coupon.State
@@ -73,6 +88,41 @@ class CampaignListing(Listing):
         return [(str(face), f"{short_yuan(face)} 元") for face in rows.distinct()]
 
 
+# ---- what long lists share
+
+
+def days(cleaned: Mapping[str, Any], column: str) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions on a cell's day that the query bar's two days make, and their parameters."""
+    where, params = [], {}
+    for name, sign in (("since", ">="), ("until", "<=")):
+        if cleaned.get(name):
+            where.append(f"{column} {sign} %({name})s")
+            params[name] = cleaned[name]
+    return where, params
+
+
+def blocks(found: Iterable[Sequence[Any]]) -> list[Stretch]:
+    """Return the stretches of (block, count, …), newest first."""
+    size = tallies.BLOCK
+    newest = sorted(found, key=lambda row: row[0], reverse=True)
+    return [Stretch(Q(pk__gte=row[0] * size, pk__lt=(row[0] + 1) * size), row[1]) for row in newest]
+
+
+def people(name: str = "", phone: str = "") -> list[int]:
+    """Return the persons of a search; few, and found first, so that a long list is read by their index."""
+    rows = Person.objects.all()
+    if name:
+        rows = rows.filter(by_name(name))
+    if phone:
+        rows = rows.filter(by_phone(phone))
+    return list(rows.values_list("pk", flat=True))
+
+
+def consumers_of(persons: list[int]) -> list[int]:
+    """Return the consumers behind some persons, over each unbinding and binding again."""
+    return list(Consumer.objects.filter(person__in=persons).values_list("pk", flat=True))
+
+
 # ---- 优惠券管理
 
 
@@ -112,7 +162,8 @@ class Batches(CampaignListing):
             ),
         ),
         Column("到期收回", lambda b: b.lapsed, Kind.COUNT, total="lapsed", width=10),
-        Column("未发", lambda b: b.planned - b.drawn + b.lapsed, Kind.COUNT, total="left", width=10),
+        Column("未发", lambda b: b.left, Kind.COUNT, total="left", width=10),
+        Column("未发金额", lambda b: b.left * b.face_fen, Kind.MONEY, total="left_fen", width=14),
         Column("品类", lambda b: b.category.name, width=10),
         Column("生成时间", lambda b: b.created_at, Kind.MOMENT, width=20),
     )
@@ -124,26 +175,42 @@ class Batches(CampaignListing):
         return (
             Batch.objects.filter(category__campaign=self.subject)
             .select_related("category")
-            .annotate(
-                drawn=Count("coupons"),
-                used=Count("coupons", filter=Q(coupons__state=State.USED)),
-                lapsed=Count("coupons", filter=is_lapsed(self.now, "coupons__")),
-            )
             .order_by("category__position", "face_fen")
         )
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         return rows.filter(category__code=cleaned["category"]) if cleaned.get("category") else rows
 
+    @cached_property
+    def _drawn(self) -> dict[int, tuple[int, int, int]]:
+        """Return {batch: (drawn, used, lapsed)}."""
+        sums = ("sum(n)", "sum(n) FILTER (WHERE k.state = 'used')", f"sum(n) FILTER (WHERE {LAPSED_CELL})")
+        ids = list(Batch.objects.filter(category__campaign=self.subject).values_list("pk", flat=True))
+        found = tallies.COUPONS.read(
+            ["k.batch_id"], sums, where=["k.batch_id = ANY(%(batches)s)"], batches=ids, now=self.now
+        )
+        return {batch: (drawn, used, lapsed) for batch, drawn, used, lapsed in found}
+
+    def finish(self, rows: list[Any]) -> list[Any]:
+        for row in rows:
+            row.drawn, row.used, row.lapsed = self._drawn.get(row.pk, (0, 0, 0))
+            row.left = row.planned - row.drawn + row.lapsed
+        return rows
+
     def sums(self) -> dict[str, int]:
-        rows = list(self.rows.values("planned", "drawn", "used", "lapsed"))
-        sums = {name: sum(row[name] for row in rows) for name in ("planned", "drawn", "used", "lapsed")}
-        return {**sums, "left": sums["planned"] - sums["drawn"] + sums["lapsed"]}
+        rows = self.finish(list(self.rows))
+        sums = {
+            name: sum(getattr(row, name) for row in rows) for name in ("planned", "drawn", "used", "lapsed", "left")
+        }
+        return {**sums, "left_fen": sum(row.left * row.face_fen for row in rows)}
 
 
-def is_lapsed(now: dt.datetime, path: str = "") -> Q:
+def is_lapsed(now: dt.datetime) -> Q:
     """Return the condition that a coupon has lapsed at an instant, booked or not yet."""
-    return Q(**{f"{path}state": State.EXPIRED}) | Q(**{f"{path}state": State.HELD, f"{path}expires_at__lte": now})
+    return Q(state=State.EXPIRED) | Q(state=State.HELD, expires_at__lte=now)
+
+
+LAPSED_CELL = "(k.state = 'expired' OR (k.state = 'held' AND k.expires_at <= %(now)s))"  # the same of a tally's cell
 
 
 # ---- 买家管理
@@ -152,7 +219,6 @@ def is_lapsed(now: dt.datetime, path: str = "") -> Q:
 class ConsumerFilters(DaysForm):
     name = NameField()
     phone = PhoneField()
-    wechat = WordField("微信名")
     place = PickField("位置核对", Consumer.Place.choices)
     bound = PickField("状态", [("bound", "已绑定"), ("unbound", "已解绑")])
 
@@ -183,19 +249,29 @@ class Consumers(CampaignListing):
     def base(self) -> QuerySet[Any]:
         return Consumer.objects.select_related("person").order_by("-pk")
 
+    def is_search(self) -> bool:
+        return bool(self.cleaned.get("name") or self.cleaned.get("phone"))
+
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         rows = rows.filter(within(cleaned, "bound_at"))
-        if cleaned.get("name"):
-            rows = rows.filter(by_name(cleaned["name"], "person"))
-        if cleaned.get("phone"):
-            rows = rows.filter(by_phone(cleaned["phone"], "person"))
-        if cleaned.get("wechat"):
-            rows = rows.filter(wechat_name__icontains=cleaned["wechat"])
+        if self.is_search():
+            rows = rows.filter(person__in=people(cleaned.get("name", ""), cleaned.get("phone", "")))
         if cleaned.get("place"):
             rows = rows.filter(place=cleaned["place"])
         if cleaned.get("bound"):
             rows = rows.filter(unbound_at__isnull=cleaned["bound"] == "bound")
         return rows
+
+    def stretches(self) -> list[Stretch]:
+        where, params = days(self.cleaned, "k.day")
+        for name, condition, value in (
+            ("place", "k.place = %(place)s", self.cleaned.get("place")),
+            ("bound", "k.is_bound = %(bound)s", self.cleaned.get("bound") == "bound"),
+        ):
+            if self.cleaned.get(name):
+                where.append(condition)
+                params[name] = value
+        return blocks(tallies.CONSUMERS.read(["k.block"], where=where, **params))
 
     def finish(self, rows: list[Any]) -> list[Any]:
         """Count each holder's coupons for all rows of a page in one query."""

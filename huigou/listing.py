@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -18,9 +18,10 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.utils.functional import cached_property
 
-from huigou import clock, money
+from huigou import clock, money, paging
 from huigou.fields import keyed_hash, mask_name, normal_name, normal_phone
 
+HOUR = dt.timedelta(hours=1)
 CHUNK = 2_000  # rows of one step of an export: a few MB with their related rows
 
 
@@ -110,6 +111,22 @@ class WordField(forms.CharField):
         super().__init__(label=label, required=False, max_length=50, **more)
 
 
+class HourField(forms.CharField):
+    """An hour of the county's time that figures lead to ("2022-06-25T09"); not in the query bar."""
+
+    def __init__(self, label: str, **more: Any) -> None:
+        super().__init__(label=label, required=False, max_length=13, widget=forms.HiddenInput, **more)
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        if text:
+            try:
+                hour_start(text)
+            except ValueError as wrong:
+                raise forms.ValidationError("时段不正确") from wrong
+        return text
+
+
 class HiddenPersonField(forms.CharField):
     """A name or phone typed to search, kept in the address as keyed hash and mask only (``hash~mask``)."""
 
@@ -153,21 +170,28 @@ class NameField(HiddenPersonField):
         super().__init__(label, attrs={"placeholder": "全名"}, **more)
 
 
-def by_phone(kept: str, path: str) -> Q:
+def by_phone(kept: str, path: str = "") -> Q:
     """Return the condition of a phone filter; ``path`` leads to the person (``holder__person``)."""
+    at = f"{path}__" if path else ""
     if len(kept) == 4:
-        return Q(**{f"{path}__phone_last4": kept})
-    return Q(**{f"{path}__phone_key": bytes.fromhex(kept.partition("~")[0])})
+        return Q(**{f"{at}phone_last4": kept})
+    return Q(**{f"{at}phone_key": bytes.fromhex(kept.partition("~")[0])})
 
 
-def by_name(kept: str, path: str) -> Q:
+def by_name(kept: str, path: str = "") -> Q:
     """Return the condition of a name filter."""
-    return Q(**{f"{path}__name_key": bytes.fromhex(kept.partition("~")[0])})
+    at = f"{path}__" if path else ""
+    return Q(**{f"{at}name_key": bytes.fromhex(kept.partition("~")[0])})
 
 
 def day_start(day: dt.date) -> dt.datetime:
     """Return the first instant of a day in Asia/Shanghai."""
     return dt.datetime.combine(day, dt.time(), tzinfo=clock.SHANGHAI)
+
+
+def hour_start(text: str) -> dt.datetime:
+    """Return the first instant of an hour as HourField keeps it; raises ValueError."""
+    return dt.datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=clock.SHANGHAI)
 
 
 class DaysForm(forms.Form):
@@ -253,8 +277,31 @@ class Listing(ABC):
     def rows(self) -> QuerySet[Any]:
         return self.narrow(self.base(), self.cleaned) if self.is_valid else self.base().none()
 
+    # -- a long list says where its rows are, so that nobody counts or sorts it
+
+    def stretches(self) -> Sequence[paging.Stretch] | None:
+        """Return the list's stretches in its order with their exact counts, None where no sums are kept."""
+        return None
+
+    def is_search(self) -> bool:
+        """Say whether the filters hit few rows by an index, so that they are found and counted as they are."""
+        return False
+
+    @cached_property
+    def _stretches(self) -> Sequence[paging.Stretch] | None:
+        return self.stretches() if self.is_valid and not self.is_search() else None
+
+    @cached_property
+    def _hits(self) -> list[Any] | None:
+        """All rows of a search by number, in order: with a LIMIT the planner would walk the whole list for them."""
+        return list(self.rows.values_list("pk", flat=True)) if self.is_valid and self.is_search() else None
+
     def count(self) -> int:
         """Return how many rows the filters leave."""
+        if self._hits is not None:
+            return len(self._hits)
+        if self._stretches is not None:
+            return sum(stretch.count for stretch in self._stretches)
         return self.rows.order_by().count()
 
     def finish(self, rows: list[Any]) -> list[Any]:
@@ -264,8 +311,18 @@ class Listing(ABC):
     def page(self, number: Any) -> Any:
         """Return one page of rows; a number out of range gives the nearest."""
         page = KnownCount(self.rows, self.page_size, self.count()).get_page(number)
-        page.object_list = self.finish(list(page.object_list))
+        page.object_list = self.finish(self._page_rows(page))
         return page
+
+    def _page_rows(self, page: Any) -> list[Any]:
+        start = (page.number - 1) * self.page_size
+        if self._hits is not None:
+            keys = self._hits[start : start + self.page_size]
+        elif self._stretches is not None:
+            keys = paging.keys(self.rows, self._stretches, start, self.page_size)
+        else:
+            return list(page.object_list)
+        return list(self.base().filter(pk__in=keys))
 
     def chunks(self) -> Iterator[list[Any]]:
         """Yield all rows for an export, some thousand at a time, in a stable order that newer rows do not disturb."""
@@ -295,6 +352,11 @@ class Listing(ABC):
     @property
     def query(self) -> str:
         return urlencode(self.kept)
+
+    @property
+    def hidden_words(self) -> list[str]:
+        """Return in words what the list is narrowed to beside its query bar: a place or an hour that a link named."""
+        return []
 
     def spoken(self) -> list[tuple[str, str]]:
         """Return the filters in words, for the cover sheet and the export's record."""

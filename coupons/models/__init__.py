@@ -6,6 +6,7 @@ from coupons.models.messages import Notice, OutboxMessage
 from coupons.models.people import Consumer, Exclusion, Person, Reveal, SmsCode, Station, StationClerk
 from coupons.models.plan import Allotment, Batch, Campaign, Category, PlanFinding, Round
 from coupons.models.stations import Assist, PaperConfirmation, PaperPrint
+from coupons.models.tallies import ConsumerStep, ConsumerTally, CouponTally, TallyMark
 
 __all__ = [
     "Allotment",
@@ -16,7 +17,10 @@ __all__ = [
     "Category",
     "ChangeRequest",
     "Consumer",
+    "ConsumerStep",
+    "ConsumerTally",
     "Coupon",
+    "CouponTally",
     "Deck",
     "Draw",
     "Event",
@@ -37,5 +41,6 @@ __all__ = [
     "SmsCode",
     "Station",
     "StationClerk",
+    "TallyMark",
     "Transfer",
 ]

@@ -226,6 +226,8 @@ class Transfer(models.Model):
                 violation_error_message="此项资金变动须经审批",
             ),
         ]
+        # What came after a horizon is read by lists and checks again and again; new rows go to the index's end.
+        indexes = [models.Index(fields=["xact"], name="transfer_xact")]
         triggers = [
             *append_only("transfer"),
             pgtrigger.Trigger(

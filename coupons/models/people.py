@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from coupons.models.steps import consumer_triggers
 from huigou.fields import SealedTextField, mask_name, mask_phone
 from huigou.tables import append_only
 
@@ -107,6 +108,7 @@ class Consumer(models.Model):
             # Binding asks how many phones one device bound today.
             models.Index(fields=["device_key", "bound_at"], condition=~Q(device_key=None), name="consumer_device"),
         ]
+        triggers = consumer_triggers()
 
     def __str__(self) -> str:
         return f"买家 {self.pk}"

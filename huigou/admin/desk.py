@@ -20,6 +20,7 @@ from huigou import clock, deeds
 from huigou.admin.deed import Deed
 from huigou.errors import Refusal
 from huigou.listing import Column, HiddenPersonField, Listing, pages_around
+from huigou.snapshot import snapshot
 
 
 class ReadOnlyMixin:
@@ -104,9 +105,10 @@ class DeskAdmin(ModelAdmin):
         listing = self.open_listing(request, asked)
         if listing.is_valid and (request.method == "POST" or self._is_bare(listing, asked)):
             return HttpResponseRedirect(f"{request.path}?{listing.query}" if listing.query else request.path)
-        page = listing.page(request.GET.get("p", 1))
+        with snapshot():  # 共 N 条, the page and the last line are of one instant
+            page = listing.page(request.GET.get("p", 1))
+            sums = listing.sums() if listing.is_valid else {}
         columns = listing.columns_on("page")
-        sums = listing.sums() if listing.is_valid else {}
         context = {
             **self.admin_site.each_context(request),
             "title": listing.title,

@@ -3,6 +3,7 @@
 from merchants.models.conduct import Complaint, Inspection, InspectionPhoto, Sanction
 from merchants.models.firms import BindingCode, Clerk, CommitmentLetter, Merchant, Outlet
 from merchants.models.spending import Attempt, Redemption
+from merchants.models.tallies import UseTally
 
 __all__ = [
     "Attempt",
@@ -16,4 +17,5 @@ __all__ = [
     "Outlet",
     "Redemption",
     "Sanction",
+    "UseTally",
 ]

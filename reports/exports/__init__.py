@@ -7,7 +7,7 @@ stood, ``recounting`` proves a file that somebody hands back.
 from reports.exports.catalogue import LISTS
 from reports.exports.cover import Cover, checked_books
 from reports.exports.jobs import PERSONS, ask, progress, run, waiting
-from reports.exports.snapshot import snapshot
+from huigou.snapshot import snapshot
 from reports.exports.workbook import SHEET_ROWS, write
 
 __all__ = [

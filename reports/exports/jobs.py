@@ -26,7 +26,7 @@ from huigou.models import Staff
 from reports.errors import EXPORT_FILTER, EXPORT_REASON
 from reports.exports.catalogue import LISTS
 from reports.exports.cover import Cover, checked_books
-from reports.exports.snapshot import snapshot
+from huigou.snapshot import snapshot
 from reports.exports.workbook import write
 from reports.models import ExportJob
 

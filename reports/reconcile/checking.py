@@ -11,11 +11,11 @@ from typing import Any
 from coupons.models import Campaign
 from huigou.errors import FROZEN
 from reports.models import Seal
-from reports.reconcile import freezing, lives, sums
+from reports.reconcile import freezing, kept, lives, sums
 from reports.reconcile.snapshot import Finding, Snapshot, taken
 
 Invariant = Callable[[Snapshot], Iterator[Finding]]
-INVARIANTS: Sequence[Invariant] = (*sums.EVERY_TIME, *lives.ALL_ROWS)
+INVARIANTS: Sequence[Invariant] = (*sums.EVERY_TIME, *lives.ALL_ROWS, kept.kept_sums_agree)
 NEW_INVARIANTS: Sequence[Invariant] = (*sums.EVERY_TIME, *lives.NEW_ROWS)
 
 

@@ -13,4 +13,4 @@ def figures_json(request: HttpRequest) -> JsonResponse:
     """Return the dashboard's state."""
     if not request.user.has_perm("reports.view_shopfigures"):
         raise PermissionDenied
-    return JsonResponse(dashboard.state(clock.now()), headers={"Cache-Control": "no-store"})
+    return JsonResponse(dashboard.state(clock.now(), request.user), headers={"Cache-Control": "no-store"})

@@ -17,65 +17,123 @@
     if (node) node.textContent = value == null ? "" : value;
   };
 
-  const options = (name, links) => {
+  const go = (address) => { if (address) location.assign(address); };
+
+  const options = (name) => {
     const sideways = name === "shops";
     const stacked = name === "category" || name === "face";
-    const axis = (grid) => ({ stacked, grid: { display: grid, color: "#e6dfd5" }, ticks: { color: INK, font: { size: 13 } }, beginAtZero: true });
-    const scales = sideways ? { x: axis(true), y: axis(false) } : { x: axis(false), y: axis(true) };
-    if (name === "time") scales.y1 = { ...axis(false), position: "right" };
+    const font = { size: window.innerWidth > 1000 ? 15 : 13 };
+    const axis = (grid, title) => ({
+      stacked, grid: { display: grid, color: "#e6dfd5" }, ticks: { color: INK, font, maxRotation: 0, autoSkipPadding: 12 }, beginAtZero: true,
+      title: { display: Boolean(title), text: title, color: INK, font },
+    });
+    const scales = sideways ? { x: axis(true, "元"), y: axis(false) } : { x: axis(false), y: axis(true, "张") };
+    if (sideways) scales.y.ticks.autoSkip = false;
+    if (name === "time") scales.y1 = { ...axis(false, "元"), position: "right" };
     return {
-      responsive: true, maintainAspectRatio: false, animation: false, indexAxis: sideways ? "y" : "x",
-      interaction: { mode: "index", intersect: false }, scales,
-      plugins: { legend: { position: "bottom", labels: { color: INK, boxWidth: 14, font: { size: 13 } } } },
-      onClick: (event, found) => { if (found.length && charts[name].links[found[0].index]) location.assign(charts[name].links[found[0].index]); },
+      responsive: true, maintainAspectRatio: false, animation: false, indexAxis: sideways ? "y" : "x", scales,
+      interaction: { mode: "index", axis: sideways ? "y" : "x", intersect: false },
+      plugins: {
+        legend: { position: "bottom", labels: { color: INK, boxWidth: 16, padding: 14, font } },
+        tooltip: { titleFont: font, bodyFont: font, callbacks: { label: (item) => `${item.dataset.label}：${item.raw.toLocaleString("zh-CN")}` } },
+      },
+      // The bar that was hit, else the first of its place: a click beside a thin bar still finds its list.
+      onClick: (event, found, chart) => {
+        const hit = chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, true)[0] || found[0];
+        if (hit) go(charts[name].links[hit.datasetIndex][hit.index]);
+      },
+      onHover: (event, found) => { event.native.target.style.cursor = found.length ? "pointer" : "default"; },
     };
   };
 
   const datasets = (name, series) => series.map((one, place) => ({
     label: one.name, data: one.data, backgroundColor: COLOURS[one.name], borderColor: COLOURS[one.name], maxBarThickness: 46,
     borderRadius: 3,
-    ...(name === "time" ? { type: place ? "line" : "bar", yAxisID: place ? "y1" : "y", tension: 0.25, pointRadius: 3, order: place ? 0 : 1 } : {}),
+    ...(name === "time" ? { type: place ? "line" : "bar", yAxisID: place ? "y1" : "y", tension: 0.25, pointRadius: 3, borderWidth: place ? 3 : 0, order: place ? 0 : 1 } : {}),
   }));
+
+  // What the canvas shows, for those who do not see it and for the keyboard: the same numbers as links.
+  const table = (canvas, data) => {
+    const home = canvas.closest(".desk-card").querySelector("[data-table]");
+    const row = (tag, cells) => {
+      const line = document.createElement("tr");
+      line.append(...cells.map((cell, place) => {
+        const node = document.createElement(place ? tag : "th");
+        node.scope = place ? "" : "row";
+        if (cell.href) {
+          const link = document.createElement("a");
+          link.href = cell.href;
+          link.textContent = cell.text;
+          node.append(link);
+        } else node.textContent = cell.text;
+        if (place) node.className = "num";
+        return node;
+      }));
+      return line;
+    };
+    const head = document.createElement("thead");
+    head.append(row("th", [{ text: "" }, ...data.series.map((one) => ({ text: one.name }))]));
+    const body = document.createElement("tbody");
+    body.append(...data.labels.map((label, at) => row("td", [
+      { text: label }, ...data.series.map((one) => ({ text: one.data[at].toLocaleString("zh-CN"), href: one.links[at] })),
+    ])));
+    home.replaceChildren(head, body);
+  };
 
   const draw = (name, data) => {
     const canvas = box.querySelector(`[data-chart=${name}]`);
-    if (!canvas || !data || !window.Chart) return;
+    if (!canvas || !data) return;
+    table(canvas, data);
+    canvas.closest(".desk-card").classList.toggle("is-empty", !data.series.some((one) => one.data.some(Boolean)));
+    if (!window.Chart) return;
+    const links = data.series.map((one) => one.links);
     const known = charts[name];
     if (known) {
-      known.links = data.links;
+      known.links = links;
       known.chart.data.labels = data.labels;
       data.series.forEach((one, place) => { if (known.chart.data.datasets[place]) known.chart.data.datasets[place].data = one.data; });
       known.chart.update("none");
       return;
     }
-    charts[name] = { links: data.links };
+    charts[name] = { links };
     charts[name].chart = new window.Chart(canvas, { type: "bar", data: { labels: data.labels, datasets: datasets(name, data.series) }, options: options(name) });
   };
 
-  const figures = (list) => {
-    const home = document.getElementById("dash-figures");
-    home.replaceChildren(...list.map((figure) => {
-      const node = document.createElement(figure.href ? "a" : "div");
-      if (figure.href) node.href = figure.href;
-      node.className = `dash-figure${figure.tone ? ` is-${figure.tone}` : ""}`;
-      for (const [tag, key] of [["span", "title"], ["b", "value"], ["small", "note"]]) {
-        const part = document.createElement(tag);
-        part.textContent = figure[key];
-        node.append(part);
-      }
-      return node;
-    }));
+  const figure = (one) => {
+    const node = document.createElement(one.href ? "a" : "div");
+    if (one.href) node.href = one.href;
+    node.className = `dash-figure${one.tone ? ` is-${one.tone}` : ""}`;
+    for (const [tag, key] of [["span", "title"], ["b", "value"], ["small", "note"]]) {
+      const part = document.createElement(tag);
+      part.textContent = one[key];
+      node.append(part);
+    }
+    return node;
+  };
+
+  // The groups stand still; only their numbers come anew, and whoever is on one with the keyboard stays there.
+  const groups = (list) => {
+    const homes = box.querySelectorAll("#dash-groups .dash-figures");
+    if (homes.length !== list.length) { location.reload(); return; }
+    list.forEach((group, place) => {
+      const at = [...homes[place].children].indexOf(document.activeElement);
+      homes[place].replaceChildren(...group.figures.map(figure));
+      if (at >= 0 && homes[place].children[at]) homes[place].children[at].focus();
+    });
   };
 
   const show = (state, isFirst) => {
     text("[data-at]", state.at);
     text("[data-campaign]", state.campaign);
     if (state.round) {
-      for (const name of ["title", "words", "span", "release", "label"]) text(`[data-round=${name}]`, state.round[name]);
+      for (const name of ["title", "words", "of", "span", "release", "label", "notice"]) text(`[data-round=${name}]`, state.round[name]);
+      const bar = box.querySelector("[data-round=bar]");
+      bar.max = state.round.size || 1;
+      bar.value = state.round.drawn;
       shift = state.round.now_ms - Date.now();
       target = state.round.target_ms;
     }
-    if (!isFirst) figures(state.figures);
+    if (!isFirst) groups(state.groups);
     Object.entries(state.charts).forEach(([name, data]) => draw(name, data));
   };
 

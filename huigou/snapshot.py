@@ -1,4 +1,4 @@
-"""One instant's rows for the whole of a workbook."""
+"""One instant's rows for everything that a page or a workbook reads."""
 
 from __future__ import annotations
 
