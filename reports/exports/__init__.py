@@ -4,10 +4,10 @@
 stood, ``recounting`` proves a file that somebody hands back.
 """
 
+from huigou.snapshot import snapshot
 from reports.exports.catalogue import LISTS
 from reports.exports.cover import Cover, checked_books
 from reports.exports.jobs import PERSONS, ask, progress, run, waiting
-from huigou.snapshot import snapshot
 from reports.exports.workbook import SHEET_ROWS, write
 
 __all__ = [

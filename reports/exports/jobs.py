@@ -23,10 +23,10 @@ from coupons.models import Campaign
 from huigou import clock
 from huigou.errors import Refusal
 from huigou.models import Staff
+from huigou.snapshot import snapshot
 from reports.errors import EXPORT_FILTER, EXPORT_REASON
 from reports.exports.catalogue import LISTS
 from reports.exports.cover import Cover, checked_books
-from huigou.snapshot import snapshot
 from reports.exports.workbook import write
 from reports.models import ExportJob
 

@@ -23,7 +23,7 @@ from merchants.desk import Coupons, Uses
 from merchants.tallies import USES
 from reports import reconcile
 from tests import factories
-from tests.desk.life import TALLIES, Life, a_question, plain, plain_sums
+from tests.desk.life import TALLIES, Life, a_question, fold_all, plain, plain_sums
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -192,8 +192,7 @@ def test_sealing_up_to_the_youngest_number_would_lose_it(county):
 def test_a_database_restored_into_another_server_counts_on(county):
     clerk = factories.a_clerk(factories.a_merchant(county))
     factories.used(factories.drawn(county, factories.a_consumer()), clerk)
-    for tally in TALLIES:
-        tally.fold()
+    fold_all()
     # What a dump brings along: marks and transfers with numbers that this server has not reached yet.
     with as_another_server(), connection.cursor() as cursor:
         cursor.execute("UPDATE coupons_transfer SET xact = xact + 1000000000")
@@ -201,8 +200,7 @@ def test_a_database_restored_into_another_server_counts_on(county):
     assert [off(tally) for tally in TALLIES] == [[], [], []]
     factories.used(factories.drawn(county, factories.a_consumer()), clerk)
     assert [off(tally) for tally in TALLIES] == [[], [], []]
-    for tally in TALLIES:
-        tally.fold()
+    fold_all()
     factories.used(factories.drawn(county, factories.a_consumer()), clerk)
     assert [off(tally) for tally in TALLIES] == [[], [], []]
     [(tail,)] = read("SELECT count(*) FROM coupons_transfer t, coupons_tallymark m WHERE m.name = 'coupons'"
@@ -239,8 +237,7 @@ def read(text: str) -> list[tuple]:
 
 def test_the_books_find_a_wrong_sum_and_counting_anew_heals_it(county):
     factories.used(factories.drawn(county, factories.a_consumer()), factories.a_clerk(factories.a_merchant(county)))
-    for tally in TALLIES:
-        tally.fold()
+    fold_all()
     assert reconcile.check(county.campaign).findings == []
     for table in ("coupons_coupontally", "merchants_usetally", "coupons_consumertally"):
         with connection.cursor() as cursor:
@@ -258,6 +255,6 @@ def test_the_books_find_a_wrong_sum_and_counting_anew_heals_it(county):
 
 def test_a_fold_takes_what_is_new_once_and_only_once(county):
     factories.used(factories.drawn(county, factories.a_consumer()), factories.a_clerk(factories.a_merchant(county)))
-    assert USES.fold() > 0
+    fold_all()
     assert USES.fold() == 0
     assert read("SELECT state, n FROM merchants_usetally") == [("used", 1)]
