@@ -169,6 +169,17 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
         (("merchants_redemption",), (), "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'"),
     ],
     "every_step_was_told": [(("coupons_event",), (), "DELETE FROM coupons_event WHERE verb = 'scan'")],
+    "kept_sums_agree": [
+        (("coupons_coupon",), (), "UPDATE coupons_coupon SET state = 'used' WHERE state = 'forfeited'"),
+        (("merchants_redemption",), (), "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'"),
+        # The web's own role can write this one.
+        (
+            (),
+            (),
+            "INSERT INTO coupons_consumerstep (block, day, place, is_bound, n)"
+            " VALUES (0, '2022-06-25', 'unasked', true, 1)",
+        ),
+    ],
 }
 
 
