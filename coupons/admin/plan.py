@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from coupons import funding, pausing
+from coupons.admin import place
 from coupons.desk import Campaigns, Categories, Rounds, round_words
 from coupons.lifecycle import propose
 from coupons.models import Batch, Campaign, Category, Round
@@ -230,6 +231,7 @@ class CampaignAdmin(ReadOnlyMixin, DeskAdmin):
             offered=lambda row: row.launched_at is None,
             say=lambda row: "上线后方案锁定，由领导小组或财政局批准。",
         ),
+        *place.DEEDS,
     )
 
     def links(self, request: HttpRequest, listing: Listing) -> list[Link]:
@@ -270,4 +272,5 @@ class CampaignAdmin(ReadOnlyMixin, DeskAdmin):
                 rows=[(f.code, f.sheet, f.cell, f.message, f.reason, f.accepted_by, f.accepted_at) for f in findings],
                 empty="没有问题",
             ),
+            place.section(row),
         ]

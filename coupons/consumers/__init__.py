@@ -14,7 +14,15 @@ from coupons.consumers.binding import (
 )
 from coupons.consumers.leaving import copy_of, correct_name, delete, shred, shred_due, unbind
 from coupons.consumers.names import checked_name, storable
-from coupons.consumers.placing import declare_place, set_place, vouch_place
+from coupons.consumers.placing import (
+    boundary_of,
+    declare_place,
+    is_coarse,
+    set_boundary,
+    set_place,
+    set_policy,
+    vouch_place,
+)
 from coupons.consumers.verifying import CODE_LIFE, RESEND_AFTER, code_hash, phone_key, send_code, use_code
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "Binding",
     "attach_wechat",
     "bind",
+    "boundary_of",
     "by_openid",
     "checked_name",
     "code_hash",
@@ -34,11 +43,14 @@ __all__ = [
     "declare_place",
     "delete",
     "exclude",
+    "is_coarse",
     "person_for",
     "phone_key",
     "required",
     "send_code",
+    "set_boundary",
     "set_place",
+    "set_policy",
     "shred",
     "shred_due",
     "storable",

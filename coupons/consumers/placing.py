@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.db import transaction
 
 from coupons import errors
@@ -12,6 +14,7 @@ from huigou.models import Staff
 
 Place = Consumer.Place
 PROVEN = (Place.INSIDE, Place.VOUCHED)  # what a declaration or a worse measurement later does not undo
+DATUM_COLUMN = {geo.Datum.WGS84: "WGS-84", geo.Datum.GCJ02: "GCJ-02"}
 ACCURACY_MOST_M = 1_000  # of a phone's stated error, how much is believed at the boundary
 
 
@@ -23,8 +26,7 @@ def set_place(
     A phone that is ``accuracy_m`` off (its own word, 1 km at most believed) counts as inside that near the boundary.
     """
     inside = False
-    if campaign.boundary is not None:
-        boundary = geo.parse(campaign.boundary, campaign.boundary_datum)
+    if (boundary := boundary_of(campaign)) is not None:
         off_m = boundary.distance_m(longitude, latitude, geo.Datum(datum))
         inside = off_m <= min(max(accuracy_m, 0), ACCURACY_MOST_M)
     return _keep(consumer, Place.INSIDE if inside else Place.OUTSIDE)
@@ -65,3 +67,48 @@ def _keep(consumer: Consumer, verdict: str) -> str:
     else:
         consumer.refresh_from_db(fields=["place"])
     return consumer.place
+
+
+# ---- what the county is, and how strictly it is asked
+
+
+def set_boundary(campaign_id: int, geojson: str, datum: str = "") -> geo.Boundary:
+    """Give a campaign its county's boundary, a GeoJSON text; ``datum`` overrides what the file says of itself.
+
+    Raises BAD_BOUNDARY with the place of the fault, BOOKS_CLOSED.
+    """
+    boundary = geo.parse(geojson, datum or None)
+    with transaction.atomic():
+        campaign = _open(campaign_id)
+        campaign.boundary = json.loads(geojson.removeprefix("\ufeff"))
+        campaign.boundary_datum = DATUM_COLUMN[boundary.datum]
+        campaign.save(update_fields=["boundary", "boundary_datum"])
+    return boundary
+
+
+def set_policy(campaign_id: int, policy: str) -> None:
+    """Say how strictly the place is asked; raises ALREADY_LAUNCHED, since decks are dealt under the policy of then."""
+    with transaction.atomic():
+        campaign = _open(campaign_id)
+        if campaign.launched_at is not None:
+            raise errors.ALREADY_LAUNCHED()
+        campaign.place_policy = policy
+        campaign.save(update_fields=["place_policy"])
+
+
+def boundary_of(campaign: Campaign) -> geo.Boundary | None:
+    """Return a campaign's boundary in its datum, None when it has none."""
+    return geo.parse(campaign.boundary, campaign.boundary_datum) if campaign.boundary else None
+
+
+def is_coarse(campaign: Campaign) -> bool:
+    """Say whether the boundary is only a sketch, in its own word: good for a demonstration, for nothing else."""
+    properties = campaign.boundary.get("properties") if isinstance(campaign.boundary, dict) else None
+    return isinstance(properties, dict) and bool(properties.get("coarse"))
+
+
+def _open(campaign_id: int) -> Campaign:
+    campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+    if campaign.closed_at is not None:
+        raise errors.BOOKS_CLOSED()
+    return campaign

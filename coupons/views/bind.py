@@ -84,6 +84,7 @@ def _form_page(
         refusal=refusal,
         place_policy=campaign.place_policy,
         can_locate=campaign.boundary is not None,
+        coarse=consumers.is_coarse(campaign),
         next=safe_next(request, reverse("m-home")),
     )
     return arriving.allow_script(request, response)
@@ -160,6 +161,7 @@ def place(request: HttpRequest) -> HttpResponse:
         campaign=campaign,
         place_policy=campaign.place_policy,
         can_locate=campaign.boundary is not None,
+        coarse=consumers.is_coarse(campaign),
         next=safe_next(request, reverse("m-home")),
     )
     return arriving.allow_script(request, response)
