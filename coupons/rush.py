@@ -9,6 +9,8 @@ draw's own first statement), the custom header proves the page's own script, the
 from __future__ import annotations
 
 import json
+import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -22,7 +24,7 @@ from coupons.drawing.foresight import has_drawn
 from coupons.drawing.together import Answer, Ask
 from coupons.errors import NOT_BOUND, ROUND_OVER
 from huigou import clock, tokens
-from huigou.errors import BAD_INPUT, Refusal
+from huigou.errors import BAD_INPUT, FORBIDDEN, SERVER_ERROR, TOO_LARGE, Refusal
 
 PATH = "/api/v1/draws"
 MAX_BODY = 1_000  # bytes; the honest request has about 100
@@ -31,6 +33,9 @@ ROUTE_LIFE_S = 1.0
 SAME_ORIGIN_HEADER = "HTTP_X_REQUESTED_WITH"
 SAME_ORIGIN_VALUE = "huigou"
 
+CODE = re.compile(r"[-a-zA-Z0-9_]{1,40}")  # a category's code, as a Django slug
+
+log = logging.getLogger(__name__)
 Start = Callable[[str, list[tuple[str, str]]], Any]
 _routes: dict[str, tuple[float, int]] = {}
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
@@ -41,7 +46,11 @@ def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Ite
 
     def rushed(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         if environ["PATH_INFO"] == PATH and environ["REQUEST_METHOD"] == "POST":
-            status, body = answer(environ)
+            try:
+                status, body = answer(environ)
+            except Exception:
+                log.exception("a draw fell over")
+                status, body = SERVER_ERROR.status, SERVER_ERROR().as_dict()
             return _respond(start_response, status, body)
         return application(environ, start_response)
 
@@ -51,8 +60,8 @@ def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Ite
 def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Return status and JSON body of one draw request."""
     try:
-        if environ.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
-            raise BAD_INPUT(what="请求来源")
+        if not _is_own_page(environ):
+            raise FORBIDDEN()
         token = tokens.read("c", _cookie(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
         if token is None:
             raise NOT_BOUND()
@@ -78,6 +87,15 @@ def hold_back(consumer_id: int, category: str, cookie: str) -> None:
         close_old_connections()
 
 
+def _is_own_page(environ: dict[str, Any]) -> bool:
+    """Say what ``huigou.api.SameOrigin`` says of the same request."""
+    if environ.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
+        return False
+    # Every browser names the origin of a POST. The scheme alone cannot differ: the cookie is Secure where there is TLS.
+    origin = environ.get("HTTP_ORIGIN")
+    return origin is None or origin.partition("://")[2] == environ.get("HTTP_HOST")
+
+
 def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None) -> dict[str, Any]:
     """Draw for a consumer in the category's open deck; return the answer as JSON. Raises the verb's refusals."""
     for attempt in (1, 2):
@@ -97,10 +115,12 @@ def read_request(raw: bytes) -> tuple[str, int | None, uuid.UUID | None]:
     try:
         data = json.loads(raw)
         category, turn, key = data["category"], data.get("turn"), data.get("key")
-        if not isinstance(category, str) or not (turn is None or (type(turn) is int and 1 <= turn <= 20)):
+        if not (isinstance(category, str) and CODE.fullmatch(category)):
             raise ValueError
-        return category[:40], turn, uuid.UUID(key) if key else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if not (turn is None or (type(turn) is int and 1 <= turn <= 20)):
+            raise ValueError
+        return category, turn, uuid.UUID(key) if key else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BAD_INPUT(what="抽奖请求") from None
 
 
@@ -152,7 +172,9 @@ def _body(environ: dict[str, Any]) -> bytes:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         length = 0
-    if not 0 < length <= MAX_BODY:
+    if length > MAX_BODY:
+        raise TOO_LARGE(limit=f"{MAX_BODY} 字节")
+    if length <= 0:
         raise BAD_INPUT(what="抽奖请求")
     return environ["wsgi.input"].read(length)
 

@@ -258,6 +258,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "huigou.api.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
@@ -267,7 +268,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "tryItOutEnabled": False, "validatorUrl": None},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "huigou.api_description.describe_refusals",
+    ],
 }
 
 
@@ -297,6 +302,7 @@ IMPORT_EXPORT_ESCAPE_ILLEGAL_CHARS_ON_EXPORT = True
 
 ALTCHA_HMAC_KEY = SECRET_KEY
 PROMETHEUS_EXPORT_MIGRATIONS = False
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # lets a Prometheus elsewhere read /metrics; empty: this machine
 
 SMS_BACKEND = choice("SMS_BACKEND", ("console", "file", "http", "tencent", "aliyun"), "console")
 if DEPLOYED and not DEMO and SMS_BACKEND in ("console", "file") and "pytest" not in sys.modules:

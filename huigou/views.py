@@ -7,8 +7,13 @@ from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
+from django.views import defaults
+from django_prometheus.exports import ExportToDjangoView
+
+from huigou.errors import NO_SUCH_ADDRESS, SERVER_ERROR
 
 from huigou import starting
 
@@ -42,6 +47,32 @@ def readyz(request: HttpRequest) -> JsonResponse:
     good = state["database"] and state["migrations"] and state["clock"]
     # Redis is never the truth: without it the platform still draws and redeems, only without waiting room and queue.
     return JsonResponse({"ready": good, **state}, status=200 if good else 503)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Hand the figures to a Prometheus on this machine, or to one that knows METRICS_TOKEN; others find nothing.
+
+    What a proxy passes on comes from elsewhere, though its connection begins on this machine.
+    """
+    token = settings.METRICS_TOKEN
+    is_known = token and constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}")
+    passed_on = any(name in request.headers for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"))
+    is_here = request.META.get("REMOTE_ADDR") in ("127.0.0.1", "::1", "") and not passed_on
+    if not (is_known or is_here):
+        raise Http404
+    return ExportToDjangoView(request)
+
+
+def no_such_api(request: HttpRequest) -> JsonResponse:
+    """Answer an address under /api/ that is none as the interface answers everything."""
+    return JsonResponse(NO_SUCH_ADDRESS().as_dict(), status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what nobody foresaw: a page, or the interface's own shape."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(SERVER_ERROR().as_dict(), status=500)
+    return defaults.server_error(request)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

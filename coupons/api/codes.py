@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from coupons import consumers
-from coupons.api.base import OwnPagesView
+from coupons.api.base import OwnPagesView, checked
 from coupons.api.serializers import ChallengeAnswer, RefusalSerializer, SmsCodeAnswer, SmsCodeRequest
 from coupons.errors import CHALLENGE_FAILED
 from coupons.views.bind import DEVICE_COOKIE
@@ -36,13 +36,12 @@ class SmsCodes(OwnPagesView):
     )
     def post(self, request: Request) -> Response:
         pacing.keep(request, "sms-code", "300/m")
-        asked = SmsCodeRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        if not challenge.is_solved(asked.validated_data["altcha"]):
+        asked = checked(SmsCodeRequest, request.data)
+        if not challenge.is_solved(asked["altcha"]):
             raise CHALLENGE_FAILED()
         code = consumers.send_code(
-            asked.validated_data["phone"],
-            PURPOSES[asked.validated_data["purpose"]],
+            asked["phone"],
+            PURPOSES[asked["purpose"]],
             address=request.META.get("REMOTE_ADDR", ""),
             device=request.COOKIES.get(DEVICE_COOKIE, ""),
         )

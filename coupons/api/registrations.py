@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from coupons import consumers, lottery
-from coupons.api.base import OwnPagesView
+from coupons.api.base import OwnPagesView, checked
 from coupons.api.serializers import RefusalSerializer
 from coupons.drawing.facts import open_deck
 from coupons.models import Deck
@@ -42,9 +42,8 @@ class CreateRegistration(OwnPagesView):
     )
     def post(self, request: Request) -> Response:
         consumer = consumers.required(request)
-        wanted = RegistrationRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        code = wanted.validated_data["category"]
+        wanted = checked(RegistrationRequest, request.data)
+        code = wanted["category"]
         fact = open_deck(code, clock.now())
         deck = Deck.objects.select_related("round").get(pk=fact.deck_id)
         row = lottery.register(consumer, deck)

@@ -73,9 +73,9 @@ class ChallengeAnswer(serializers.Serializer):
 class SmsCodeRequest(serializers.Serializer):
     """A wish for a code."""
 
-    phone = serializers.CharField(max_length=30)
-    purpose = serializers.ChoiceField(["consumer", "clerk"])
-    altcha = serializers.CharField(max_length=2000)
+    phone = serializers.CharField(max_length=30, help_text="手机号")
+    purpose = serializers.ChoiceField(["consumer", "clerk"], help_text="用途：群众绑定或店员绑定")
+    altcha = serializers.CharField(max_length=2000, help_text="安全校验答案")
 
 
 class SmsCodeAnswer(serializers.Serializer):

@@ -10,7 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from coupons.api.base import OwnPagesView
+from coupons.api.base import OwnPagesView, checked
 from coupons.ledger import Actor
 from coupons.models.books import ActorKind
 from huigou import pacing
@@ -30,6 +30,7 @@ from merchants.views.entry import entry_from
 from merchants.views.page import screen_of
 from merchants.views.scan import page_that_asks
 
+MAX_PHOTO_BYTES = 12_000_000  # of a phone with 12 megapixels
 REFUSALS = {400: ScreenRefusal, 401: ScreenRefusal, 403: ScreenRefusal, 409: ScreenRefusal}
 
 
@@ -46,9 +47,7 @@ class Scans(OwnPagesView):
     )
     def post(self, request: Request) -> Response:
         clerk = binding.required(request)
-        asked = ScanRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        values = checked(ScanRequest, request.data)
         options = redemption.ScanOptions(
             values["another_purchase"], values["receipt_no"], values["paper_last4"], values.get("key")
         )
@@ -71,6 +70,7 @@ class ScanPhoto(OwnPagesView):
     """照片识别"""
 
     parser_classes = [MultiPartParser]
+    max_body_bytes = MAX_PHOTO_BYTES
 
     @extend_schema(
         operation_id="scan_photo",
@@ -81,9 +81,8 @@ class ScanPhoto(OwnPagesView):
     def post(self, request: Request) -> Response:
         binding.required(request)
         pacing.keep(request, "scan-photo", "1200/m")  # a clerk's camera posts one frame a second
-        asked = PhotoRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response({"token": presenting.token_in(asked.validated_data["photo"])})
+        asked = checked(PhotoRequest, request.data)
+        return Response({"token": presenting.token_in(asked["photo"])})
 
 
 class CompleteRedemption(OwnPagesView):
@@ -97,10 +96,9 @@ class CompleteRedemption(OwnPagesView):
     )
     def post(self, request: Request, redemption_id: int) -> Response:
         clerk = binding.required(request)
-        asked = EntryRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = checked(EntryRequest, request.data)
         try:
-            done = redemption.complete(clerk, redemption_id, entry_from(asked.validated_data))
+            done = redemption.complete(clerk, redemption_id, entry_from(asked))
         except Refusal as refusal:
             gone = reverse("shop-entry", args=[redemption_id]) if refusal.code in GONE else ""
             return refused(refusal, gone)

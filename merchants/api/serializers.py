@@ -11,7 +11,7 @@ class ScanRequest(serializers.Serializer):
     token = serializers.CharField(required=False, max_length=80, help_text="二维码链接中的令牌")
     short_code = serializers.CharField(required=False, max_length=12, help_text="8 位短码")
     another_purchase = serializers.BooleanField(required=False, default=False, help_text="同一顾客的另一笔消费")
-    receipt_no = serializers.CharField(required=False, allow_blank=True, max_length=50, default="")
+    receipt_no = serializers.CharField(required=False, allow_blank=True, max_length=50, default="", help_text="小票号")
     paper_last4 = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -58,7 +58,7 @@ class ScreenRefusal(serializers.Serializer):
 class PhotoRequest(serializers.Serializer):
     """A photo, or a frame of the camera."""
 
-    photo = serializers.FileField()
+    photo = serializers.FileField(help_text="照片")
 
 
 class PhotoAnswer(serializers.Serializer):
@@ -72,9 +72,9 @@ class EntryRequest(serializers.Serializer):
 
     amount = serializers.CharField(max_length=20, help_text="消费金额（元，最多两位小数）")
     kind = serializers.CharField(max_length=60, allow_blank=True, help_text="消费种类")
-    note = serializers.CharField(required=False, allow_blank=True, max_length=400, default="")
-    receipt_no = serializers.CharField(required=False, allow_blank=True, max_length=100, default="")
-    payment = serializers.CharField(required=False, allow_blank=True, max_length=10, default="")
+    note = serializers.CharField(required=False, allow_blank=True, max_length=400, default="", help_text="备注")
+    receipt_no = serializers.CharField(required=False, allow_blank=True, max_length=100, default="", help_text="小票号")
+    payment = serializers.CharField(required=False, allow_blank=True, max_length=10, default="", help_text="付款方式")
     key = serializers.UUIDField(required=False, help_text="请求号：重试时不变")
 
 
