@@ -59,11 +59,21 @@ class AlwaysJson(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class ShallowJson(JSONParser):
+    """JSON whose nesting an interpreter can follow: a body of nothing but brackets is no JSON of ours."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as deep:
+            raise exceptions.ParseError from deep
+
+
 class OwnPagesView(APIView):
     """A view for our own pages' scripts: people are named by their signed cookie, writes come from our origin."""
 
     permission_classes = [SameOrigin]
-    parser_classes = [JSONParser]
+    parser_classes = [ShallowJson]
     content_negotiation_class = AlwaysJson
     max_body_bytes = MAX_BODY_BYTES
 
