@@ -13,9 +13,8 @@ from django.utils.crypto import constant_time_compare
 from django.views import defaults
 from django_prometheus.exports import ExportToDjangoView
 
-from huigou.errors import NO_SUCH_ADDRESS, SERVER_ERROR
-
 from huigou import starting
+from huigou.errors import NO_SUCH_ADDRESS, SERVER_ERROR
 
 _ready = {"migrated": False}
 
