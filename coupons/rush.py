@@ -1,7 +1,8 @@
 """The draw's way in, ahead of Django's middleware in the same process.
 
 At 9:00 this one path carries nearly everything, and nothing of it needs sessions, messages or template contexts.
-``wrap`` puts it in front of Django's WSGI application: POST /api/v1/draws is answered here, all else passes through.
+``wrap`` puts it in front of Django's WSGI application: POST /api/v1/draws is answered here, GET /m/ by ``welcome``, all
+else passes through.
 The rules are the same as the DRF view's: the signed cookie names the binding (whether it still stands is asked in the
 draw's own first statement), the custom header proves the page's own script, the answer is the verb's.
 """
@@ -11,18 +12,21 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from django.db import close_old_connections
 
-from coupons import consumers, drawing, waiting
+from coupons import consumers, drawing, waiting, welcome
+from coupons.drawing.batcher import PASSING
 from coupons.drawing.facts import facts_of, open_deck
 from coupons.drawing.foresight import has_drawn
 from coupons.drawing.together import Answer, Ask
-from coupons.errors import NOT_BOUND, ROUND_OVER
+from coupons.errors import DRAW_BUSY, NOT_BOUND, ROUND_OVER
 from huigou import clock, tokens
 from huigou.errors import BAD_INPUT, FORBIDDEN, SERVER_ERROR, TOO_LARGE, Refusal
 
@@ -38,11 +42,12 @@ CODE = re.compile(r"[-a-zA-Z0-9_]{1,40}")  # a category's code, as a Django slug
 log = logging.getLogger(__name__)
 Start = Callable[[str, list[tuple[str, str]]], Any]
 _routes: dict[str, tuple[float, int]] = {}
-_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+_looking = threading.Lock()
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Iterable[bytes]]:
-    """Return the WSGI application with the draw's path answered ahead of it."""
+    """Return the WSGI application with the draw's path and the home page answered ahead of it."""
 
     def rushed(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         if environ["PATH_INFO"] == PATH and environ["REQUEST_METHOD"] == "POST":
@@ -52,6 +57,8 @@ def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Ite
                 log.exception("a draw fell over")
                 status, body = SERVER_ERROR.status, SERVER_ERROR().as_dict()
             return _respond(start_response, status, body)
+        if environ["PATH_INFO"] == welcome.PATH and environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"]:
+            return welcome.answer(application, environ, start_response)
         return application(environ, start_response)
 
     return rushed
@@ -63,10 +70,13 @@ def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if not _is_own_page(environ):
             raise FORBIDDEN()
         token = tokens.read("c", _cookie(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
+        if environ.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
+            raise BAD_INPUT(what="请求来源")
+        token = tokens.read("c", tokens.in_header(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
         if token is None:
             raise NOT_BOUND()
         category, turn, key = read_request(_body(environ))
-        hold_back(token.id, category, _cookie(environ.get("HTTP_COOKIE", ""), waiting.COOKIE) or "")
+        hold_back(token.id, category, tokens.in_header(environ.get("HTTP_COOKIE", ""), waiting.COOKIE) or "")
         return 200, draw_as(token.id, token.version, category, turn, key)
     except Refusal as refusal:
         return refusal.status, refusal.as_dict()
@@ -125,7 +135,7 @@ def read_request(raw: bytes) -> tuple[str, int | None, uuid.UUID | None]:
 
 
 def open_deck_id(category: str) -> int:
-    """Return the deck that is drawn from now, asked of the database once a second per process.
+    """Return the deck that is drawn from now, asked of the database once a second per process, by one thread.
 
     A stale answer does no harm: the draw itself reads the clock after its lock and refuses a deck that is over, and
     ``draw_as`` then looks again.
@@ -133,12 +143,31 @@ def open_deck_id(category: str) -> int:
     known = _routes.get(category)
     if known is not None and time.monotonic() - known[0] < ROUTE_LIFE_S:
         return known[1]
+    # While one looks, all others go on with what is known: thirty threads that look at once hold each other up.
+    if not _looking.acquire(blocking=known is None):
+        assert known is not None  # noqa: S101 (who knows nothing waits)
+        return known[1]
     try:
-        deck_id = open_deck(category, clock.now()).deck_id
+        known = _routes.get(category)
+        if known is None or time.monotonic() - known[0] >= ROUTE_LIFE_S:
+            known = _routes[category] = (time.monotonic(), _look_up(category))
+        return known[1]
     finally:
-        close_old_connections()
-    _routes[category] = (time.monotonic(), deck_id)
-    return deck_id
+        _looking.release()
+
+
+def _look_up(category: str) -> int:
+    """Ask the database, once more on a fresh connection when the old one was dead; raises DRAW_BUSY."""
+    for attempt in (1, 2):
+        try:
+            return open_deck(category, clock.now()).deck_id
+        except PASSING:
+            if attempt == 2:
+                log.exception("the open deck could not be looked up")
+                raise DRAW_BUSY() from None
+        finally:
+            close_old_connections()  # drops a connection that has failed
+    raise AssertionError("the second attempt returns or raises")
 
 
 def as_json(drawn: Answer, category: str) -> dict[str, Any]:
@@ -157,14 +186,6 @@ def as_json(drawn: Answer, category: str) -> dict[str, Any]:
         "entry": drawn.entry_hash.hex(),
         "repeated": drawn.repeated,
     }
-
-
-def _cookie(header: str, name: str) -> str | None:
-    for part in header.split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value.strip('"')
-    return None
 
 
 def _body(environ: dict[str, Any]) -> bytes:

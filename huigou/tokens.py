@@ -45,3 +45,12 @@ def read(kind: str, value: str | None) -> Token | None:
         return None
     named, number, version = body.split(".")
     return Token(named, int(number), int(version)) if named == kind else None
+
+
+def in_header(header: str, name: str) -> str | None:
+    """Return a cookie's value in a Cookie header, for what is answered ahead of Django."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value.strip('"')
+    return None

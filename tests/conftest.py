@@ -162,10 +162,11 @@ def database_environment(db: None) -> dict[str, str]:
 def _nothing_remembered(request: pytest.FixtureRequest) -> None:
     """Start each test that uses the database with empty caches: its rows reuse names and rounds."""
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
-        from coupons import drawing, rush, waiting
+        from coupons import drawing, rush, waiting, welcome
 
         drawing.forget()
         waiting.forget()
+        welcome.forget()
         rush._routes.clear()
         cache.clear()
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import queue
 import threading
 import time
 import uuid
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
+import django.db
 import psycopg
 from django.conf import settings
 from django.db import connections
@@ -23,43 +23,41 @@ from coupons.drawing.facts import forget
 from coupons.drawing.together import Answer, Ask, Result, write_together
 from coupons.errors import DRAW_BUSY
 from huigou.errors import Refusal
+from huigou.gathering import Gathering
 
 log = logging.getLogger(__name__)
 
 WAIT_S = 15  # a phone's patience; the draw itself may still be written, and the retry gets its answer
+# Pauses before a batch is tried again: a cut connection comes back at once, a restarting server within seconds.
+PAUSES_S = (0.05, 0.25, 1.0, 2.0)
+# A lost connection, a server that restarts, a dead-lock, a serialization failure: nothing that the asks are to blame
+# for. psycopg's from the writer's own connection, Django's from what is read once per deck.
+PASSING = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    django.db.OperationalError,
+    django.db.InterfaceError,
+)
 
 
-class Batcher:
-    """Collects asks and lets one writer thread answer them together."""
+class Batcher(Gathering[Ask, Result]):
+    """Collects asks and lets one writer thread answer them together, once their transaction is committed."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Ask, Future[Result]]] = queue.SimpleQueue()
-        self._pid = os.getpid()
         self._conn: psycopg.Connection | None = None
-        threading.Thread(target=self._run, name="draw-writer", daemon=True).start()
+        super().__init__("draw-writer", settings.DRAW_BATCH_MAX)
 
-    def submit(self, ask: Ask) -> Future[Result]:
-        """Hand in an ask; the future holds an Answer or a Refusal once the transaction is committed."""
-        future: Future[Result] = Future()
-        self._queue.put((ask, future))
-        return future
-
-    def _run(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < settings.DRAW_BATCH_MAX:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            self._answer(batch)
-
-    def _answer(self, batch: list[tuple[Ask, Future[Result]]]) -> None:
+    def answer(self, batch: list[tuple[Ask, Future[Result]]]) -> None:
+        """Answer each ask of a batch; one that breaks the batch is found by asking one by one, and breaks alone."""
         try:
             results = self._write([ask for ask, _ in batch])
         except Exception as broken:  # the writer must outlive whatever one batch does
-            log.exception("a batch of %d draws failed", len(batch))
             self._close()
+            if len(batch) > 1 and not isinstance(broken, PASSING):
+                for one in batch:
+                    self.answer([one])
+                return
+            log.exception("%d draws could not be written", len(batch))
             for _, future in batch:
                 future.set_exception(broken)
             return
@@ -67,14 +65,16 @@ class Batcher:
             future.set_result(result)
 
     def _write(self, asks: list[Ask]) -> list[Result]:
-        """Write, once more on a fresh connection when the old one has died before it could commit anything."""
-        try:
-            return write_together(self._connection(), asks)
-        except psycopg.OperationalError:
-            # Retrying is safe even if the commit went through unheard: the same turn gets the same answer.
-            self._close()
-            time.sleep(0.05)
-            return write_together(self._connection(), asks)
+        """Write, again on a fresh connection when a passing fault came in between."""
+        for pause in PAUSES_S:
+            try:
+                return write_together(self._connection(), asks)
+            except PASSING as passing:
+                # Trying again is safe even if the commit went through unheard: the same turn gets the same answer.
+                log.warning("a batch of %d draws is tried again: %s", len(asks), passing)
+                self._close()
+                time.sleep(pause)
+        return write_together(self._connection(), asks)
 
     def _connection(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
@@ -93,6 +93,9 @@ def connect() -> psycopg.Connection:
     params = connections["default"].get_connection_params()
     for django_only in ("cursor_factory", "context", "server_side_binding", "prepare_threshold"):
         params.pop(django_only, None)
+    if settings.DRAW_PREPARE_THRESHOLD:
+        # The statements' plans depend on no value: planning each anew costs more than running it for one draw.
+        params["options"] = f"{params.get('options') or ''} -c plan_cache_mode=force_generic_plan"
     conn = psycopg.connect(**params, autocommit=True)
     # A transaction-mode pooler may come in between: no server-side prepared statements.
     conn.prepare_threshold = settings.DRAW_PREPARE_THRESHOLD
@@ -109,19 +112,22 @@ def draw_async(ask: Ask) -> Future[Result]:
     if ask.turn is None and ask.request_key is None:
         # The writer may have to write once more after a commit that it did not hear of: a key makes that the same draw.
         ask = dataclasses.replace(ask, request_key=uuid.uuid4())
-    if _batcher is None or _batcher._pid != os.getpid():
+    if _batcher is None or _batcher.pid != os.getpid():
         with _lock:
-            if _batcher is None or _batcher._pid != os.getpid():
+            if _batcher is None or _batcher.pid != os.getpid():
                 forget()
                 _batcher = Batcher()
     return _batcher.submit(ask)
 
 
 def draw(ask: Ask) -> Answer:
-    """Turn the wheel: return the committed answer, or raise the refusal. Raises DRAW_BUSY after 15 s."""
+    """Turn the wheel: return the committed answer, or raise the refusal.
+
+    Raises DRAW_BUSY after 15 s and while the database cannot be reached: the same turn gets the same answer later.
+    """
     try:
         result = draw_async(ask).result(timeout=WAIT_S)
-    except FutureTimeout:
+    except (FutureTimeout, *PASSING):
         raise DRAW_BUSY() from None
     if isinstance(result, Refusal):
         raise result

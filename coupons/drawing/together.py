@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 
 from coupons import fairness
 from coupons.drawing.facts import DeckFacts, facts_of, pseudonym
-from coupons.drawing.writing import Row, write_rows
+from coupons.drawing.writing import Row, array, write_rows
 from coupons.errors import (
     ALREADY_WON,
     BAD_TURN,
@@ -86,6 +86,7 @@ class _Switches:
     is_frozen: bool
     paused: str | None
     last_ticket: int | None
+    ids: Sequence[int] = ()  # numbers for new draws, the same for all decks of a batch
 
 
 Result = Answer | Refusal
@@ -95,20 +96,27 @@ SELECT c.id, c.phone_key, c.session_version, c.unbound_at IS NULL, c.place,
        EXISTS (SELECT 1 FROM coupons_exclusion x WHERE x.phone_key = c.phone_key AND x.removed_at IS NULL)
   FROM coupons_consumer c WHERE c.id = ANY(%s)
 """
+# Read without a lock: tickets only grow, so that a deck that was out at any moment is out for good.
+_OUT = "SELECT id FROM coupons_deck WHERE id = ANY(%s) AND next_ticket >= size"
 LOCK = "SELECT id, next_ticket, head FROM coupons_deck WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _SWITCHES = """
 SELECT d.id, huigou_now(),
        g.closed_at IS NOT NULL OR EXISTS (
            SELECT 1 FROM coupons_freeze f WHERE f.campaign_id = r.campaign_id AND f.released_at IS NULL),
        CASE WHEN r.paused_at IS NOT NULL THEN r.pause_notice WHEN c.paused_at IS NOT NULL THEN c.pause_notice END,
-       (SELECT max(ticket) FROM coupons_draw w WHERE w.deck_id = d.id)
+       (SELECT max(ticket) FROM coupons_draw w WHERE w.deck_id = d.id),
+       ARRAY(SELECT nextval('coupons_draw_id_seq') FROM generate_series(1, %s))
   FROM coupons_deck d JOIN coupons_round r ON r.id = d.round_id JOIN coupons_category c ON c.id = d.category_id
   JOIN coupons_campaign g ON g.id = r.campaign_id
  WHERE d.id = ANY(%s)
 """
+# One look into the index of each person's own draws, whatever the planner thinks of the table's size: turns are at most
+# 20 (category_turns).
 _DRAWN = """
-SELECT id, deck_id, ticket, face_fen, turn, drawn_at, entry_hash, pseudonym, request_key
-  FROM coupons_draw WHERE deck_id = ANY(%s) AND pseudonym = ANY(%s)
+SELECT w.id, w.deck_id, w.ticket, w.face_fen, w.turn, w.drawn_at, w.entry_hash, w.pseudonym, w.request_key
+  FROM unnest(%s::bigint[], %s::text[]) AS k(deck, name) CROSS JOIN LATERAL (
+       SELECT * FROM coupons_draw w WHERE w.deck_id = k.deck AND w.pseudonym = decode(k.name, 'hex') AND w.kind = 'draw'
+        ORDER BY w.turn LIMIT 20) w
 """
 _IDS = "SELECT nextval('coupons_draw_id_seq') FROM generate_series(1, %s)"
 
@@ -139,7 +147,7 @@ def _attempt(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:
     results: list[Result | None] = [None] * len(asks)
     facts = {deck_id: facts_of(deck_id) for deck_id in {ask.deck_id for ask in asks}}
     with conn.cursor(row_factory=tuple_row) as cursor:
-        people = _people(cursor, asks)
+        people = _first_look(cursor, asks, facts)
         names = [
             pseudonym(facts[ask.deck_id], people[ask.consumer_id].phone_key) if ask.consumer_id in people else b""
             for ask in asks
@@ -161,9 +169,18 @@ def _attempt(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:
     return [result for result in results if result is not None]
 
 
-def _people(cursor: psycopg.Cursor, asks: Sequence[Ask]) -> dict[int, _Person]:
-    cursor.execute(_PEOPLE, [list({ask.consumer_id for ask in asks})])
-    return {row[0]: _Person(*row[1:]) for row in cursor.fetchall()}
+def _first_look(cursor: psycopg.Cursor, asks: Sequence[Ask], facts: dict[int, DeckFacts]) -> dict[int, _Person]:
+    """Return what stands about the askers, and mark the decks that are out; no lock, one round trip."""
+    people = list({ask.consumer_id for ask in asks})
+    unsure = [deck_id for deck_id, fact in facts.items() if not fact.sold_out]
+    if not unsure:
+        return people_of(cursor.connection, people)
+    with cursor.connection.pipeline():
+        found = cursor.connection.execute(_PEOPLE, [people])
+        out = cursor.connection.execute(_OUT, [unsure])
+    for (deck_id,) in out.fetchall():
+        facts[deck_id].sold_out = True
+    return {row[0]: _Person(*row[1:]) for row in found.fetchall()}
 
 
 def people_of(conn: psycopg.Connection, consumer_ids: list[int]) -> dict[int, _Person]:
@@ -173,7 +190,7 @@ def people_of(conn: psycopg.Connection, consumer_ids: list[int]) -> dict[int, _P
 
 def switches_of(conn: psycopg.Connection, deck_ids: list[int]) -> dict[int, _Switches]:
     """Return the clock and what can stop each deck; read after the lock."""
-    return {row[0]: _Switches(*row[1:]) for row in conn.execute(_SWITCHES, [deck_ids]).fetchall()}
+    return {row[0]: _Switches(*row[1:]) for row in conn.execute(_SWITCHES, [0, deck_ids]).fetchall()}
 
 
 def new_ids(conn: psycopg.Connection, count: int) -> list[int]:
@@ -193,7 +210,9 @@ def _decide(
     lock: bool,
 ) -> None:
     decks = sorted({asks[i].deck_id for i in indexes})
-    tickets, heads, switches, drawn, ids = _look(cursor, decks, [names[i] for i in indexes], lock=lock)
+    wanted = [(asks[i].deck_id, names[i]) for i in indexes]
+    tickets, heads, switches, drawn = _look(cursor.connection, decks, wanted, lock=lock)
+    ids = iter(next(iter(switches.values())).ids)
     rows = void_rows(cursor.connection, facts, tickets, heads, switches) if lock else []
     for i in indexes:
         ask, fact = asks[i], facts[asks[i].deck_id]
@@ -209,9 +228,11 @@ def _decide(
         results[i] = outcome
     if lock:
         try:
-            if rows:
-                write_rows(cursor.connection, rows, tickets, heads)
-            cursor.connection.commit()
+            # Should a row be refused, the server skips the commit that stands behind it.
+            with cursor.connection.pipeline():
+                if rows:
+                    write_rows(cursor.connection, rows, tickets, heads)
+                commit(cursor.connection)
         except BaseException:
             cursor.connection.rollback()
             raise
@@ -220,30 +241,31 @@ def _decide(
             facts[deck_id].sold_out = next_ticket >= facts[deck_id].size
 
 
-def _look(cursor, decks, names, *, lock):  # type: ignore[no-untyped-def]
+def commit(conn: psycopg.Connection) -> None:
+    """Send the end of a batch's transaction."""
+    conn.execute("COMMIT")
+
+
+def _look(
+    conn: psycopg.Connection, decks: list[int], wanted: Sequence[tuple[int, bytes]], *, lock: bool
+) -> tuple[dict[int, int], dict[int, bytes], dict[int, _Switches], dict[tuple[int, bytes], list[tuple]]]:
     """Lock the decks (in the order of ids), then in later statements read clock, switches and earlier draws."""
-    conn = cursor.connection
-    if lock:
-        with conn.pipeline():
+    once = list(dict.fromkeys(wanted))
+    people = [array([deck for deck, _ in once]), array([name.hex() for _, name in once])]
+    with conn.pipeline():
+        if lock:
             conn.execute("BEGIN")
             locked = conn.execute(LOCK, [decks])
-            switched = conn.execute(_SWITCHES, [decks])
-            drawn_rows = conn.execute(_DRAWN, [decks, names])
-            numbered = conn.execute(_IDS, [len(names)])
-    else:
-        with conn.pipeline():
-            switched = conn.execute(_SWITCHES, [decks])
-            drawn_rows = conn.execute(_DRAWN, [decks, names])
-        locked = numbered = None
+        switched = conn.execute(_SWITCHES, [len(wanted) if lock else 0, decks])
+        drawn_rows = conn.execute(_DRAWN, people)
     tickets, heads = {}, {}
-    for deck, ticket, head in locked.fetchall() if locked else ():
+    for deck, ticket, head in locked.fetchall() if lock else ():
         tickets[deck], heads[deck] = ticket, head
     switches = {row[0]: _Switches(*row[1:]) for row in switched.fetchall()}
     drawn: dict[tuple[int, bytes], list[tuple]] = {}
     for draw_id, deck, ticket, face, turn, at, entry, name, key in drawn_rows.fetchall():
         drawn.setdefault((deck, name), []).append((draw_id, ticket, face, turn, at, entry, key))
-    ids = iter([row[0] for row in numbered.fetchall()] if numbered else [])
-    return tickets, heads, switches, drawn, ids
+    return tickets, heads, switches, drawn
 
 
 def void_lost(conn: psycopg.Connection, deck_id: int) -> int:

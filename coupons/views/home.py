@@ -18,6 +18,7 @@ from huigou import clock
 from huigou.money import short_yuan
 
 NOTICES_ON_HOME = 3
+KEPT = "huigou.kept"  # in the request's environment when coupons.welcome asks for a page to keep
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,23 @@ def _in_words(fen: int) -> str:
     return f"{fen // 100:,} 元" if rest else f"{ten_thousands:,} 万元"
 
 
+def slot(what: str) -> str:
+    """Return what stands in a kept page for something that is a person's own, here where no text of ours has it."""
+    return f"\ue000{what}\ue001"
+
+
+def _own(request: HttpRequest, stage: Stage, me: dict[str, Any] | None, cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return person and cards; slots for name and coupons where the page is kept for all who stand alike."""
+    kept = request.META.get(KEPT)
+    if kept is not None:
+        kept["decks"] = dict(Deck.objects.filter(round=stage.shown).values_list("pk", "category__code"))
+        me = me and {**me, "name": slot("name")}
+        for card in cards:
+            if card["state"] == "won":
+                card["url"] = reverse("m-coupons") + "/" + slot(card["code"])
+    return {"me": me, "cards": cards}
+
+
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show the round and the category cards; readable without binding."""
@@ -177,8 +195,7 @@ def home(request: HttpRequest) -> HttpResponse:
         until=until,
         until_text="离本轮结束还有" if stage.phase == "open" else "离开抽还有",
         rounds=stage.marks(),
-        me=me_of(consumer, live=live),
-        cards=category_cards(campaign, stage, consumer),
+        **_own(request, stage, me_of(consumer, live=live), category_cards(campaign, stage, consumer)),
         notices=notices[:NOTICES_ON_HOME],
         more_notices=len(notices) > NOTICES_ON_HOME,
         frozen="账目核对中，抽奖和核销暂停，已得的消费券不受影响" if freezing.is_frozen(campaign.pk) else paused,

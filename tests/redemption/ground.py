@@ -24,7 +24,7 @@ def held(county: factories.County, consumer: Consumer, category: str = "", numbe
     """
     connection.ensure_connection()
     ask = drawing.Ask(factories.deck_of(county, category, number).pk, consumer.pk, turn=1)
-    with mock.patch.object(connection.connection, "commit"):
+    with mock.patch("coupons.drawing.together.commit"):
         [answer] = drawing.write_together(connection.connection, [ask])
     if isinstance(answer, Refusal):
         raise answer
