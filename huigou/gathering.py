@@ -10,6 +10,7 @@ import os
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
@@ -22,7 +23,7 @@ Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
 
-class Gathering(Generic[Asked, Told]):
+class Gathering(ABC, Generic[Asked, Told]):
     """Collects questions and lets one thread answer them together."""
 
     def __init__(self, name: str, most: int) -> None:
@@ -37,9 +38,9 @@ class Gathering(Generic[Asked, Told]):
         self._queue.put((asked, future))
         return future
 
+    @abstractmethod
     def answer(self, batch: list[tuple[Asked, Future[Told]]]) -> None:
         """Set every future of a batch; must not raise."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         recent = [1, 1, 1]

@@ -408,7 +408,7 @@ def posted(consumer, body: dict | bytes, **more) -> tuple[int, dict]:
 def test_an_unforeseen_fault_is_answered_in_words_and_logged(county, wang, caplog):
     with mock.patch("coupons.drawing.batcher.write_together", side_effect=ZeroDivisionError):
         status, body = posted(wang, {"category": "dining", "turn": 1})
-    assert (status, body["code"]) == (500, "draw_broken")
+    assert (status, body["code"]) == (503, "draw_broken")
     assert "故障" in body["message"]
     assert body["next"]
     assert "ZeroDivisionError" in caplog.text
