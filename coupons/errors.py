@@ -42,7 +42,6 @@ NO_CATEGORY = Reason("no_category", 404, "没有这个品类", "请回到首页�
 CATEGORY_INACTIVE = Reason("category_inactive", 409, "{category}本期不投放消费券", "请选择其他品类")
 DRAW_BUSY = Reason("draw_busy", 503, "抽奖人数较多，结果正在确认", "请不要离开，页面会自动重试，结果不会改变")
 IN_LINE = Reason("in_line", 429, "人多，请排一会儿队，您在第 {position} 位", "位置已为您保留，轮到时自动进入")
-DRAW_BROKEN = Reason("draw_broken", 503, "抽奖出了故障，值班人员已收到记录", "请稍后重试；若已抽出，仍会得到原来的结果")
 WRONG_MODE = Reason("wrong_mode", 409, "本期采用{mode}", "请按首页说明参加")
 REGISTRATION_OVER = Reason("registration_over", 409, "本轮报名已于{until}截止", "请留意摇号结果和下一轮时间")
 LIST_CHANGED = Reason("list_changed", 503, "报名名单与已公布的哈希不符，摇号暂停", "请留意公告，名单核对后再摇号")

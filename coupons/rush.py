@@ -69,9 +69,6 @@ def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     try:
         if not _is_own_page(environ):
             raise FORBIDDEN()
-        token = tokens.read("c", _cookie(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
-        if environ.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
-            raise BAD_INPUT(what="请求来源")
         token = tokens.read("c", tokens.in_header(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
         if token is None:
             raise NOT_BOUND()
