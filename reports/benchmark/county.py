@@ -28,10 +28,18 @@ Progress = Callable[[int], object]
 
 
 @contextmanager
-def own_database() -> Iterator[None]:
-    """Make the benchmark's database on the same server, point this process at it, and drop it at the end."""
+def own_database(*, keep: bool = False, reuse: bool = False) -> Iterator[None]:
+    """Make the benchmark's database on the same server, point this process at it, and drop it at the end.
+
+    ``keep`` leaves it there; ``reuse`` takes one that was left, with what is in it.
+    """
     name = sql.Identifier(DATABASE)
     was = connections.settings["owner"]["NAME"]
+    if reuse:
+        _point_at(DATABASE)
+        yield
+        _point_at(was)
+        return
     _as_owner(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
     _as_owner(sql.SQL("CREATE DATABASE {}").format(name))
     _point_at(DATABASE)
@@ -44,7 +52,8 @@ def own_database() -> Iterator[None]:
         yield
     finally:
         _point_at(was)
-        _as_owner(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        if not keep:
+            _as_owner(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
 def _as_owner(statement: sql.Composed) -> None:

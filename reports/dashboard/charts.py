@@ -10,12 +10,10 @@ from coupons.models import Batch
 from huigou import clock
 from huigou.money import short_yuan
 from merchants.models import Merchant
-from merchants.tallies import USES
 from reports.dashboard.numbers import STATES, Chart, Seen, To
 
 TOP_SHOPS = 10
 HOURLY = dt.timedelta(days=2)  # a younger campaign is shown by the hour
-_OF_CAMPAIGN = "k.merchant_id IN (SELECT id FROM merchants_merchant WHERE campaign_id = %(campaign)s)"
 
 
 def all_of(seen: Seen) -> dict[str, Chart]:
@@ -57,39 +55,37 @@ def _over_time(seen: Seen) -> Chart:
     """Return uses and spending per day, per hour while the campaign is young."""
     first = seen.campaign.rounds.order_by("opens_at").first()
     hourly = first is not None and seen.now - first.opens_at < HOURLY
-    by = "k.hour_at" if hourly else "(k.hour_at AT TIME ZONE 'Asia/Shanghai')::date"
-    found = sorted(
-        USES.read(
-            [by],
-            ("sum(n)", "sum(amount_fen)"),
-            where=["k.state = 'used'", _OF_CAMPAIGN],
-            campaign=seen.campaign.pk,
-        )
-    )
-    slots = [clock.local(slot) if hourly else slot for slot, _, _ in found]
-    labels = [f"{s:%d日%H时}" if hourly else f"{s.month}/{s.day}" for s in slots]
-    queries = [{"hour": f"{s:%Y-%m-%dT%H}"} if hourly else {"since": str(s), "until": str(s)} for s in slots]
+    found: dict[Any, list[int]] = {}
+    for at, _, uses, _, amount in seen.spent:
+        here = clock.local(at)
+        sums = found.setdefault(here if hourly else here.date(), [0, 0])
+        sums[0] += uses
+        sums[1] += amount
+    labels = [f"{s:%d日%H时}" if hourly else f"{s.month}/{s.day}" for s in found]
+    queries = [{"hour": f"{s:%Y-%m-%dT%H}"} if hourly else {"since": str(s), "until": str(s)} for s in found]
     tos = [To("merchants_redemption", query) for query in queries]
     return Chart(
         labels,
         [
-            ("使用（张）", [float(n) for _, n, _ in found], tos),
-            ("消费金额（元）", [amount / 100 for _, _, amount in found], tos),
+            ("使用（张）", [float(uses) for uses, _ in found.values()], tos),
+            ("消费金额（元）", [amount / 100 for _, amount in found.values()], tos),
         ],
     )
 
 
 def _top_shops(seen: Seen) -> Chart:
-    sums = ("sum(amount_fen)", "sum(n * face_fen)")
-    where = ["k.state = 'used'", _OF_CAMPAIGN]
-    found = USES.read(["k.merchant_id"], sums, where=where, campaign=seen.campaign.pk)
-    top = sorted(found, key=lambda row: (-row[1], row[0]))[:TOP_SHOPS]
-    names = dict(Merchant.objects.filter(pk__in=[number for number, _, _ in top]).values_list("pk", "name"))
-    tos = [To("merchants_redemption", {"merchant": number}) for number, _, _ in top]
+    found: dict[int, list[int]] = {}
+    for _, number, _, face, amount in seen.spent:
+        sums = found.setdefault(number, [0, 0])
+        sums[0] += amount
+        sums[1] += face
+    top = dict(sorted(found.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_SHOPS])
+    names = dict(Merchant.objects.filter(pk__in=top).values_list("pk", "name"))
+    tos = [To("merchants_redemption", {"merchant": number}) for number in top]
     return Chart(
-        [names[number] for number, _, _ in top],
+        [names[number] for number in top],
         [
-            ("消费金额（元）", [amount / 100 for _, amount, _ in top], tos),
-            ("消费券金额（元）", [face / 100 for _, _, face in top], tos),
+            ("消费金额（元）", [amount / 100 for amount, _ in top.values()], tos),
+            ("消费券金额（元）", [face / 100 for _, face in top.values()], tos),
         ],
     )

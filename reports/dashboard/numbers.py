@@ -13,13 +13,13 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from coupons.desk import round_words
-from coupons.models import Balance, Batch, Campaign, ChangeRequest, Deck, Freeze
+from coupons.models import Balance, Batch, Campaign, Deck, Freeze
 from coupons.models.books import Account
 from coupons.tallies import COUPONS
 from huigou import clock
 from huigou.models import Staff
 from huigou.money import yuan
-from merchants.models import Complaint, Redemption
+from merchants.models import Redemption
 from merchants.tallies import USES
 
 STATES = {"used": "已使用", "sent": "待录入", "unused": "未使用", "lapsed": "到期收回", "forfeited": "商家放弃"}
@@ -93,9 +93,7 @@ class Seen:
     now: dt.datetime
     batches: list[Batch]
     coupons: dict[tuple[int, str], int]
-    uses: int
-    face: int
-    amount: int
+    spent: list[tuple[Any, ...]]  # (hour, merchant, redemptions, face, amount)
 
     def count(self, *states: str) -> int:
         return sum(n for (_, state), n in self.coupons.items() if not states or state in states)
@@ -103,6 +101,18 @@ class Seen:
     def fen(self, *states: str) -> int:
         faces = {batch.pk: batch.face_fen for batch in self.batches}
         return sum(faces[batch] * n for (batch, state), n in self.coupons.items() if not states or state in states)
+
+    @property
+    def uses(self) -> int:
+        return sum(row[2] for row in self.spent)
+
+    @property
+    def face(self) -> int:
+        return sum(row[3] for row in self.spent)
+
+    @property
+    def amount(self) -> int:
+        return sum(row[4] for row in self.spent)
 
     @property
     def left_fen(self) -> int:
@@ -128,7 +138,7 @@ def see(campaign: Campaign, now: dt.datetime) -> Seen:
     for batch, state, n in found:
         coupons[batch, state] += n
     spent = USES.read(
-        [],
+        ["k.hour_at", "k.merchant_id"],
         ("sum(n)", "sum(n * face_fen)", "sum(amount_fen)"),
         where=[
             "k.state = 'used'",
@@ -136,7 +146,7 @@ def see(campaign: Campaign, now: dt.datetime) -> Seen:
         ],
         campaign=campaign.pk,
     )
-    return Seen(campaign, now, batches, coupons, *spent[0])
+    return Seen(campaign, now, batches, coupons, sorted(spent))
 
 
 def round_of(seen: Seen) -> dict[str, Any] | None:
@@ -170,7 +180,7 @@ def round_of(seen: Seen) -> dict[str, Any] | None:
 
 def groups(seen: Seen) -> list[tuple[str, list[Figure]]]:
     """Return the numbers in their groups, most asked for first."""
-    return [("消费券", _coupons(seen)), ("资金与拉动", _money(seen)), ("待办", _waiting(seen))]
+    return [("消费券", _coupons(seen)), ("资金与拉动", _money(seen))]
 
 
 def _claims(title: str, seen: Seen, state: str, note: str, tone: str = "") -> Figure:
@@ -181,6 +191,8 @@ def _claims(title: str, seen: Seen, state: str, note: str, tone: str = "") -> Fi
 
 def _coupons(seen: Seen) -> list[Figure]:
     drawn, fen = seen.count(), seen.fen()
+    soon = Redemption.objects.pending().filter(merchant__campaign=seen.campaign).order_by("entry_until").first()
+    until = f"最早 {clock.spoken(soon.entry_until, end=True)} 截止" if soon else "没有待录入"
     return [
         Figure("已领取（张）", f"{drawn:,}", f"{yuan(fen)} 元", To("coupons_coupon"), {"rows": drawn, "face": fen}),
         Figure(
@@ -190,6 +202,7 @@ def _coupons(seen: Seen) -> list[Figure]:
             To("merchants_redemption"),
             {"rows": seen.uses, "face": seen.face, "amount": seen.amount},
         ),
+        _claims("待录入（张）", seen, "sent", until, "wait"),
         _claims("未使用（张）", seen, "unused", f"在买家手中，{yuan(seen.fen('unused'))} 元"),
         _claims("到期收回（张）", seen, "lapsed", f"{yuan(seen.fen('lapsed'))} 元"),
         _claims("商家放弃（张）", seen, "forfeited", "逾期未录入", "bad"),
@@ -216,32 +229,6 @@ def _money(seen: Seen) -> list[Figure]:
             f"其中奖池 {yuan(pool['s'])}，预算 {yuan(seen.campaign.budget_fen)}",
             To("coupons_batch"),
             {"left_fen": seen.left_fen},
-        ),
-    ]
-
-
-def _waiting(seen: Seen) -> list[Figure]:
-    soon = Redemption.objects.pending().filter(merchant__campaign=seen.campaign).order_by("entry_until").first()
-    until = f"最早 {clock.spoken(soon.entry_until, end=True)} 截止" if soon else "没有待录入"
-    asked = ChangeRequest.objects.filter(state=ChangeRequest.State.PROPOSED).count()
-    complaints = Complaint.objects.filter(merchant__campaign=seen.campaign, state=Complaint.State.NEW).count()
-    return [
-        _claims("待录入（张）", seen, "sent", until, "wait"),
-        Figure(
-            "待审批",
-            f"{asked:,}",
-            "审批事项",
-            To("coupons_changerequest", {"state": "proposed"}),
-            {"rows": asked},
-            "wait" if asked else "",
-        ),
-        Figure(
-            "待受理投诉",
-            f"{complaints:,}",
-            "投诉处理",
-            To("merchants_complaint", {"state": "new"}),
-            {"rows": complaints},
-            "wait" if complaints else "",
         ),
     ]
 

@@ -23,13 +23,17 @@
     const sideways = name === "shops";
     const stacked = name === "category" || name === "face";
     const font = { size: window.innerWidth > 1000 ? 15 : 13 };
-    const axis = (grid, title) => ({
+    const axis = (grid) => ({
       stacked, grid: { display: grid, color: "#e6dfd5" }, ticks: { color: INK, font, maxRotation: 0, autoSkipPadding: 12 }, beginAtZero: true,
-      title: { display: Boolean(title), text: title, color: INK, font },
     });
-    const scales = sideways ? { x: axis(true, "元"), y: axis(false) } : { x: axis(false), y: axis(true, "张") };
-    if (sideways) scales.y.ticks.autoSkip = false;
-    if (name === "time") scales.y1 = { ...axis(false, "元"), position: "right" };
+    const scales = sideways ? { x: axis(true), y: axis(false) } : { x: axis(false), y: axis(true) };
+    if (sideways) {
+      const letters = window.innerWidth > 1000 ? 16 : 9;
+      const short = (text) => (text.length > letters ? `${text.slice(0, letters - 1)}…` : text);
+      scales.y.ticks.autoSkip = false;
+      scales.y.ticks.callback = function shortened(value) { return short(this.getLabelForValue(value)); };
+    }
+    if (name === "time") scales.y1 = { ...axis(false), position: "right" };
     return {
       responsive: true, maintainAspectRatio: false, animation: false, indexAxis: sideways ? "y" : "x", scales,
       interaction: { mode: "index", axis: sideways ? "y" : "x", intersect: false },
@@ -49,7 +53,7 @@
   const datasets = (name, series) => series.map((one, place) => ({
     label: one.name, data: one.data, backgroundColor: COLOURS[one.name], borderColor: COLOURS[one.name], maxBarThickness: 46,
     borderRadius: 3,
-    ...(name === "time" ? { type: place ? "line" : "bar", yAxisID: place ? "y1" : "y", tension: 0.25, pointRadius: 3, borderWidth: place ? 3 : 0, order: place ? 0 : 1 } : {}),
+    ...(name === "time" ? { type: place ? "line" : "bar", yAxisID: place ? "y1" : "y", pointRadius: 4, borderWidth: place ? 3 : 0, order: place ? 0 : 1 } : {}),
   }));
 
   // What the canvas shows, for those who do not see it and for the keyboard: the same numbers as links.
