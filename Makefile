@@ -5,6 +5,8 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 VAR_DIR ?= var
 PYTEST_ARGS ?=
+# make bench LISTS="--scale full" writes ten million draws first: some ten minutes
+LISTS ?=
 # Half of the suite waits for browsers and servers; each worker has a database and a Redis database of its own.
 WORKERS ?= logical
 export PORT HOST
@@ -61,6 +63,7 @@ format: $(READY)
 
 bench: $(READY)
 	@$(call APART,bench) --migrate $(PY) manage.py bench_draw $(ARGS)
+	@$(call APART,bench) --migrate $(PY) manage.py bench_lists $(LISTS)
 
 rehearse: $(READY)
 	@$(call APART,rehearse) --migrate $(PY) manage.py rehearse $(ARGS)

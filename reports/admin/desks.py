@@ -31,7 +31,7 @@ class ShopFiguresAdmin(ReadOnlyMixin, DeskAdmin):
 
     listing = ShopFigures
     has_page = False
-    note = "统计已录入（已使用）的消费券，按确认时间归日；点击任一行查看明细。"
+    note = "统计已录入（已使用）的消费券，按确认时间归日；点击名称逐层细看，点击张数查看明细。"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("reports.view_shopfigures")
