@@ -8,6 +8,8 @@ from typing import Any
 from django.dispatch import Signal
 from django.http import HttpRequest
 
+from huigou.masking import redacted
+
 done = Signal()  # sends: deed (Done)
 
 
@@ -46,6 +48,6 @@ def announce(
             row=str(row),
             before=before or {},
             after=after or {},
-            note=note[:300],
+            note=redacted(note)[:300],
         ),
     )

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from huigou.masking import redacted
+
 Event = MutableMapping[str, Any]
-# However people and gateways group it: 19900001234, 199 0000 1234, 199-0000-1234, +86 in front.
-PHONE = re.compile(r"(?<!\d)((?:\+?86|0086)?[ -]?)(1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)")
 PLAIN_FIELDS = (str, int, bool, type(None))
-
-
-def redacted(line: str) -> str:
-    """Return a line with every mobile number in it masked as 199****1234."""
-    return PHONE.sub(r"\1\2****\3", line)
 
 
 def _plain(logger: Any, name: str, event: Event) -> str:

@@ -25,7 +25,7 @@ class LogContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with bound_contextvars(request=secrets.token_hex(4), method=request.method, page=""):
+        with bound_contextvars(request_id=secrets.token_hex(4), method=request.method, page=""):
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: object) -> None:

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 
 from coupons.models import Consumer
 from huigou import clock
+from huigou.masking import redacted
 from merchants import errors
 from merchants.models import Complaint, Merchant, Redemption
 
@@ -38,4 +39,5 @@ def file(consumer: Consumer, merchant_id: int, text: str, coupon_id: int | None 
         raise errors.COMPLAINTS_MANY()
     uses = Redemption.objects.filter(consumer__person_id=consumer.person_id, merchant=merchant)
     about = uses.filter(coupon_id=coupon_id).order_by("-pk").first() if coupon_id else None
-    return Complaint.objects.create(consumer=consumer, merchant=merchant, redemption=about, text=words, made_at=now)
+    kept = redacted(words)  # another's number in it would be read by everybody who handles the complaint
+    return Complaint.objects.create(consumer=consumer, merchant=merchant, redemption=about, text=kept, made_at=now)

@@ -22,6 +22,7 @@ from coupons.models import Category, ChangeRequest, Consumer, Coupon
 from coupons.models.books import ActorKind
 from huigou import clock
 from huigou.errors import Refusal
+from huigou.masking import redacted
 from huigou.money import MAX_AMOUNT_FEN, short_yuan, yuan
 from merchants import errors
 from merchants.models import Attempt, Clerk, Merchant, Redemption
@@ -288,7 +289,7 @@ def _complete(clerk: Clerk, redemption_id: int, entry: Entry) -> Redemption:
     kind = check_entry(redemption, redemption.category, entry)
     redemption.amount_fen = entry.amount_fen
     redemption.kind = kind
-    redemption.note = entry.note.strip()
+    redemption.note = redacted(entry.note.strip())  # a customer's number noted here would go into every export
     redemption.receipt_no = entry.receipt_no.strip() or redemption.receipt_no
     redemption.payment = entry.payment
     redemption.entry_key = entry.request_key

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from django.conf import settings
@@ -68,11 +69,13 @@ def worker(site: Site) -> Iterator[None]:
 class running:
     """A process of its own group, ended with everything it started."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self.command, self.environment = command, environment
+    def __init__(self, command: list[str], environment: dict[str, str], output: IO[bytes] | None = None) -> None:
+        self.command, self.environment, self.output = command, environment, output
 
     def __enter__(self) -> subprocess.Popen[bytes]:
-        self.child = subprocess.Popen(self.command, env=self.environment, start_new_session=True)
+        self.child = subprocess.Popen(
+            self.command, env=self.environment, start_new_session=True, stdout=self.output, stderr=self.output
+        )
         return self.child
 
     def __exit__(self, *exc: object) -> None:

@@ -15,6 +15,7 @@ from coupons.consumers.verifying import DAY, phone_key, use_code
 from coupons.models import Consumer, Exclusion, Person
 from huigou import clock, tokens
 from huigou.fields import keyed_hash, normal_name, normal_phone
+from huigou.masking import redacted
 from huigou.tokens import Token
 
 COOKIE = "hg_c"
@@ -147,6 +148,8 @@ def exclude(phone: str, source: str, note: str = "") -> None:
     """Put a phone on the exclusion list, by its keyed hash."""
     try:
         with transaction.atomic():
-            Exclusion.objects.create(phone_key=phone_key(phone), source=source, note=note, added_at=clock.now())
+            Exclusion.objects.create(
+                phone_key=phone_key(phone), source=source, note=redacted(note), added_at=clock.now()
+            )
     except IntegrityError:
         return  # it is there already

@@ -13,9 +13,10 @@ from io import StringIO
 import pytest
 import redis
 from django.core import checks
+from django.test import Client
 from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
-from huigou import clock, logs, middleware, pacing, starting
+from huigou import clock, logs, masking, middleware, pacing, starting
 from huigou.errors import Refusal
 from tests.serving import ROOT
 
@@ -139,7 +140,7 @@ def test_a_line_is_fields_and_holds_no_number_whoever_wrote_it(written):
     "kept", ["1656118800000 ms", "id=119900004321", "6月25日09:00 第 19900 号", "sha 0019900004321ab", "12345678901"]
 )
 def test_what_is_no_mobile_number_stays(kept):
-    assert logs.redacted(kept) == kept
+    assert masking.redacted(kept) == kept
 
 
 def test_a_line_says_under_which_request_it_was_written(written):
@@ -154,8 +155,23 @@ def test_a_line_says_under_which_request_it_was_written(written):
     assert middleware.LogContextMiddleware(answer)(request) == "ok"
     logger.info("outside")
     inside, outside = (json.loads(line) for line in text.getvalue().splitlines())
-    assert (inside["method"], inside["page"], len(inside["request"])) == ("GET", "shop/c/<slug:token>", 8)
-    assert {"request", "page", "method"} & set(outside) == set()
+    assert (inside["method"], inside["page"], len(inside["request_id"])) == ("GET", "shop/c/<slug:token>", 8)
+    assert {"request_id", "page", "method"} & set(outside) == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path", "status"), [("get", "/m/{}", 404), ("post", "/m/bind", 403)])
+def test_an_address_with_a_number_is_neither_logged_nor_shown(written, method, path, status):
+    """Somebody else's link may hold one; Django's own line about it and the page of the error do not."""
+    logging.getLogger("django").addHandler(written[0].handlers[-1])
+    try:
+        answer = getattr(Client(enforce_csrf_checks=True), method)(path.format(PHONE) + f"?phone={PHONE}")
+    finally:
+        logging.getLogger("django").removeHandler(written[0].handlers[-1])
+    assert answer.status_code == status
+    assert PHONE not in answer.content.decode()
+    assert written[1].getvalue()
+    assert PHONE not in written[1].getvalue()
 
 
 def test_the_demonstrations_lines_are_plain():
