@@ -60,7 +60,8 @@ class Loopback:
         handler.send_header("Content-Type", self.content_type)
         handler.send_header("Content-Length", str(len(content)))
         if 300 <= status < 400:
-            handler.send_header("Location", self.base + "/elsewhere")
+            there = content.decode() if content.startswith(b"http") else self.base + "/elsewhere"
+            handler.send_header("Location", there)
         handler.end_headers()
         pieces = [content] if not self.drip_s else [content[i : i + 1] for i in range(len(content))]
         for piece in pieces:
@@ -120,6 +121,9 @@ class FakeWeChat(Loopback):
         self.expires_in = 7200
         self.errors: list[tuple[str, int, str]] = []  # (path, errcode, errmsg), each given once
         self.forced = 0
+        self.owner = "o-wang"  # of the phone that opens the page
+        self.location: dict[str, float] = {}
+        self.scanned = ""
 
     def expire_token(self) -> None:
         """Let the account's token die as it does when somebody else refreshes it."""
@@ -136,8 +140,25 @@ class FakeWeChat(Loopback):
             ("POST", "/cgi-bin/stable_token"): self.stable_token,
             ("GET", "/cgi-bin/ticket/getticket"): self.ticket,
             ("POST", "/cgi-bin/message/subscribe/bizsend"): self.bizsend,
+            ("GET", "/connect/oauth2/authorize"): self.authorise,
+            ("GET", "/open/js/jweixin.js"): self.script,
         }.get((method, path))
         return name(query, body) if name else said({"errcode": 48001, "errmsg": "api unauthorized"})
+
+    def authorise(self, query: dict[str, str], body: bytes) -> Reply:
+        """What a phone inside WeChat is sent to: back with a code, without a question for snsapi_base."""
+        code = f"c{len(self.codes)}"
+        self.codes[code] = {"openid": self.owner, "scope": query["scope"]}
+        return 302, f"{query['redirect_uri']}?code={code}&state={query['state']}".encode()
+
+    def script(self, query: dict[str, str], body: bytes) -> Reply:
+        """Stand in for WeChat's script, whose calls go to the app around the page: answers that a phone would give."""
+        return 200, (
+            "window.wx = { config(given) { window.wxGiven = given; setTimeout(() => window.wxReady(), 0); },"
+            " ready(then) { window.wxReady = then; }, error() {},"
+            f" getLocation(ask) {{ ask.success({json.dumps(self.location)}); }},"
+            f" scanQRCode(ask) {{ ask.success({{ resultStr: {json.dumps(self.scanned)} }}); }} }};"
+        ).encode()
 
     def wrong_account(self, given: dict[str, Any]) -> Reply | None:
         if given.get("appid") != self.app_id:

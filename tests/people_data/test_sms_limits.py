@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 
 import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from coupons import consumers
 from coupons.models import OutboxMessage, SmsCode
 from huigou import clock
+from tests import factories
 from tests.redemption.ground import at_once, outcome
 
 PHONE = "19900004321"
@@ -60,6 +65,29 @@ class TestOneAfterAnother:
         at(MORNING)
         settings.SMS_DAILY_BUDGET = 3
         assert [ask(f"1990000{n:04d}") for n in range(4)] == ["ok"] * 3 + ["sms_budget"]
+
+    def test_a_flushed_redis_forgets_no_limit(self, at):
+        at(MORNING)
+        code = consumers.send_code(PHONE, "bind", device="d", address="10.0.0.1")
+        for _ in range(5):
+            assert outcome(lambda: consumers.use_code(PHONE, "bind", wrong(code))) == "bad_code"
+        cache.clear()  # FLUSHDB
+        assert ask() == "sms_too_soon"
+        assert outcome(lambda: consumers.use_code(PHONE, "bind", code)) == "code_tries"
+        said = Counter(ask(f"1990000{n:04d}", device="d") for n in range(25))
+        assert said == {"ok": 19, "sms_too_many": 6}
+
+    def test_a_known_phone_takes_the_very_same_steps_as_an_unknown_one(self, at):
+        """Nothing is asked about the person, so that neither answer nor time can tell."""
+        at(MORNING)
+        factories.a_consumer(phone=PHONE)
+        steps = []
+        for phone in (PHONE, "19900004322"):
+            with CaptureQueriesContext(connection) as caught:
+                assert ask(phone) == "ok"
+            steps.append([re.sub(r"'[^']*'|\d+", "?", query["sql"]) for query in caught])
+        assert steps[0] == steps[1]
+        assert not [sql for sql in steps[0] if "coupons_person" in sql or "coupons_consumer" in sql]
 
     @pytest.mark.parametrize("phone", ["", "1990000432", "29900004321", "199000043210", "+1 990 000 4321", "一九九"])
     def test_what_is_no_phone_is_said(self, phone):
