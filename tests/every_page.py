@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from django.template.loader import render_to_string
 
 from coupons import codes, consumers
 from coupons.models import Batch, Campaign, Category, Consumer, Coupon, Notice
@@ -165,11 +167,43 @@ def public_pages(on: Cast) -> list[Shown]:
     ]
 
 
-def error_pages() -> list[Shown]:
-    """Return the pages of errors that a request alone brings about."""
-    return [Shown("error-404", "/m/nowhere", None, 404)]
+def first_day(on: Cast) -> list[Shown]:
+    """Return everything that stands while the first round is open."""
+    return [*consumers_pages(on), *clerks_pages(on), *public_pages(on)]
 
 
-def every_page(on: Cast) -> list[Shown]:
-    """Return all of them."""
-    return [*consumers_pages(on), *clerks_pages(on), *public_pages(on), *error_pages()]
+def before_the_next_opening(on: Cast) -> list[Shown]:
+    """Return what changes in the minutes before the second round opens: countdowns, expired coupons."""
+    return [
+        Shown("m-home-before", "/m/", on.citizen),
+        Shown("m-draw-before", "/m/draw/dining", on.citizen),
+        Shown("m-coupons-past", "/m/coupons", on.citizen),
+        Shown("m-coupon-expired", f"/m/coupons/{on.held.pk}", on.citizen),
+    ]
+
+
+def after_the_end(on: Cast) -> list[Shown]:
+    """Return what says that it is over."""
+    return [
+        Shown("m-home-over", "/m/", on.citizen),
+        Shown("m-draw-over", "/m/draw/dining", on.citizen),
+        Shown("public-over", "/public/"),
+    ]
+
+
+def acts(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list[Shown]]:
+    """Return the pages of each moment after ``move`` has set the platform's clock to it."""
+    rounds = on.county.rounds
+    yield first_day(on)
+    move(rounds[1].opens_at - dt.timedelta(minutes=8))
+    yield before_the_next_opening(on)
+    move(rounds[-1].closes_at + dt.timedelta(hours=1))
+    yield after_the_end(on)
+
+
+ERRORS = ("403", "404", "500", "503", "csrf", "lockout", "refusal")
+
+
+def error_page(name: str) -> str:
+    """Return the text of a page of errors, as the middleware and the handlers render it."""
+    return render_to_string(f"errors/{name}.html")

@@ -35,7 +35,10 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
   if (event.submitter) event.submitter.classList.add("busy");
 });
-addEventListener("pageshow", () => {
+// Back leads to a picture of what was: a page that shows state is asked for anew, once.
+const [arrival] = performance.getEntriesByType("navigation");
+addEventListener("pageshow", ({ persisted }) => {
+  if (root.hasAttribute("data-fresh") && (persisted || (arrival && arrival.type === "back_forward"))) { location.reload(); return; }
   for (const form of $$("form[data-sent]")) delete form.dataset.sent;
   for (const button of $$(".btn.busy")) button.classList.remove("busy");
 });

@@ -1,0 +1,138 @@
+"""Judge every page of /m/, /shop/ and /public/ with Lighthouse, and write docs/pages.md (``make lighthouse``).
+
+Mobile, with Lighthouse's simulated slow 4G and processor. Lighthouse comes by npm into this VAR_DIR; Chromium must be
+installed. Exits with 1 if a page falls under what is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import demo_site  # sets Django up, first
+from tests.chromium import CHROMIUM
+from tests.every_page import Shown, acts
+from tests.serving import Site
+
+from django.conf import settings  # isort: skip
+
+VERSION = "12.8.2"
+ASKED = {"performance": 95, "accessibility": 100, "best-practices": 100}
+METRICS = {
+    "first-contentful-paint": "首次内容",
+    "largest-contentful-paint": "最大内容",
+    "total-blocking-time": "阻塞",
+    "cumulative-layout-shift": "位移",
+}
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "pages.md"
+MARK = "<!-- lighthouse -->"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A page's scores of 100, its metrics as Lighthouse words them, bytes over the wire, and what it found."""
+
+    name: str
+    path: str
+    scores: dict[str, int]
+    metrics: dict[str, str]
+    kilobytes: float
+    findings: list[str]
+
+    @property
+    def is_good(self) -> bool:
+        return all(self.scores[category] >= asked for category, asked in ASKED.items())
+
+
+def tool() -> Path:
+    """Return Lighthouse's command line, installed by npm where it is not yet."""
+    folder = Path(settings.VAR_DIR) / "npm"
+    command = folder / "node_modules" / "lighthouse" / "cli" / "index.js"
+    if not command.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"lighthouse@{VERSION}"]
+        subprocess.run(wanted, check=True)
+    return command
+
+
+def judge(command: Path, site: Site, shown: Shown) -> Judged:
+    """Let Lighthouse open one page as whoever it is for."""
+    path = shown.address()
+    cookie = shown.cookie()
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as headers:
+        json.dump({"Cookie": "=".join(cookie)} if cookie else {}, headers)
+        headers.flush()
+        asked = [
+            "node", str(command), site.url + path, "--output=json", "--quiet", f"--extra-headers={headers.name}",
+            f"--only-categories={','.join(ASKED)}", "--chrome-flags=--headless=new --no-sandbox --disable-gpu",
+        ]  # fmt: skip
+        environment = {**os.environ, "CHROME_PATH": str(CHROMIUM)}
+        answer = subprocess.run(asked, check=True, capture_output=True, env=environment, timeout=180)
+    return _read(shown, path, json.loads(answer.stdout))
+
+
+def _read(shown: Shown, path: str, report: dict) -> Judged:  # type: ignore[type-arg]
+    audits = report["audits"]
+    categories = report["categories"]
+    findings = [
+        f"{category}: {audits[ref['id']]['title']}"
+        for category in ASKED
+        for ref in categories[category]["auditRefs"]
+        if ref["weight"] and (audits[ref["id"]]["score"] or 0) < 0.9 and audits[ref["id"]]["score"] is not None
+    ]
+    return Judged(
+        name=shown.name,
+        path=path,
+        scores={category: round(100 * (categories[category]["score"] or 0)) for category in ASKED},
+        metrics={name: audits[name]["displayValue"].replace("\xa0", " ") for name in METRICS},
+        kilobytes=audits["total-byte-weight"]["numericValue"] / 1024,
+        findings=findings,
+    )
+
+
+def table(judged: list[Judged], version: str) -> str:
+    """Return the figures as a table in Markdown."""
+    head = ["页面", "性能", "无障碍", "最佳实践", *METRICS.values(), "传输 KB"]
+    rows = ["| " + " | ".join(head) + " |", "|" + "---|" + "--:|" * (len(head) - 1)]
+    for each in judged:
+        where = each.path if len(each.path) < 40 else each.path[:30] + "…"
+        cells = [f"`{where}` {each.name}", *map(str, each.scores.values()), *each.metrics.values()]
+        rows.append("| " + " | ".join([*cells, f"{each.kilobytes:.0f}"]) + " |")
+    return f"{version}\n\n" + "\n".join(rows)
+
+
+def write(judged: list[Judged], when: str) -> None:
+    """Put the table between its marks in docs/pages.md."""
+    before, _, rest = PAGE.read_text().partition(MARK)
+    _, _, after = rest.partition(MARK)
+    said = f"{when}，Lighthouse {VERSION}，手机、模拟慢速 4G；命令：`make lighthouse`。共 {len(judged)} 页。"
+    PAGE.write_text(f"{before}{MARK}\n{table(judged, said)}\n{MARK}{after}")
+
+
+def main() -> int:
+    """Judge every page, or those whose names are given."""
+    names, judged = set(sys.argv[1:]), []
+    command = tool()
+    on = demo_site.staged()
+    move = demo_site.mover()
+    with demo_site.served() as site:
+        for pages in acts(on, move):
+            for shown in pages:
+                if shown.status != 200 or (names and shown.name not in names):
+                    continue
+                each = judge(command, site, shown)
+                judged.append(each)
+                told = " ".join(f"{score:3d}" for score in each.scores.values())
+                print(f"{told}  {each.kilobytes:5.0f} KB  {each.name}", *each.findings, sep="\n     ", flush=True)  # noqa: T201
+    if not names:
+        write(judged, f"{demo_site.today():%Y-%m-%d}")
+    return 0 if all(each.is_good for each in judged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
