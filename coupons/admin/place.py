@@ -67,7 +67,7 @@ def pictured(boundary: geo.Boundary) -> SafeString:
         f"{boundary.area_km2():,.0f}",
         sum(len(ring) - 1 for polygon in boundary.polygons for ring in polygon),
         extent(boundary),
-        geo.svg(boundary),
+        geo.svg(boundary, width=240),
     )
 
 

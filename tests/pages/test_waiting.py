@@ -184,7 +184,7 @@ def test_the_wheels_page_sends_there_too_and_the_waiting_page_back(morning, sett
     page = client.get(sent["Location"])
     text = page.content.decode()
     assert "排队" in text
-    assert "您前面排到" in text
+    assert "您现在排在" in text
     asked = client.get("/api/v1/queue?next=/m/draw/dining").json()
     assert (asked["admitted"], asked["url"]) == (False, "/m/draw/dining")
     assert f">{asked['position']}<" in text
