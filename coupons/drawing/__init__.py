@@ -5,7 +5,7 @@ share one transaction. ``write_together`` is that transaction.
 """
 
 from coupons.drawing.batcher import draw, draw_async
-from coupons.drawing.facts import DeckFacts, forget
+from coupons.drawing.facts import DeckFacts, facts_of, forget
 from coupons.drawing.together import Answer, Ask, void_lost, write_together
 
-__all__ = ["Answer", "Ask", "DeckFacts", "draw", "draw_async", "forget", "void_lost", "write_together"]
+__all__ = ["Answer", "Ask", "DeckFacts", "draw", "draw_async", "facts_of", "forget", "void_lost", "write_together"]
