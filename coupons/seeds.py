@@ -63,6 +63,11 @@ def make_system_share(round_: Round, now: dt.datetime, share: bytes | None = Non
     )
 
 
+def custodian_name(custodian: str) -> str:
+    """Return a holder of a share as people call it."""
+    return "平台" if custodian == fairness.SYSTEM else str(Department(custodian).label)
+
+
 def commit(round_: Round, staff: Staff, commitment: bytes) -> SeedShare:
     """Record a custodian's commitment, 32 bytes; raises SHARE_LATE within a day of the opening, SHARE_WRONG.
 

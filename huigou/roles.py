@@ -114,6 +114,8 @@ RIGHTS: dict[str, Right] = {
     "merchants.unbind_clerk": _right("解绑店员", D.INDUSTRY),
     "coupons.import_plan": _right("导入方案", D.INDUSTRY),
     "coupons.change_place": _right("更新县域边界与位置核对", D.INDUSTRY),
+    # Up to three custodians beside the platform (design: seed of the draw).
+    "coupons.hold_share": _right("提交种子份额", D.INDUSTRY, D.DISCIPLINE, D.AUDIT),
     "coupons.pause": _right("暂停与恢复轮次、品类", D.INDUSTRY, D.LEADERS),
     "coupons.add_exclusion": _right("加入排除名单", D.INDUSTRY, D.DISCIPLINE),
     "coupons.remove_exclusion": _right("移出排除名单", D.DISCIPLINE),

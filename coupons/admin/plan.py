@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from coupons import funding, pausing
-from coupons.admin import place
+from coupons.admin import place, shares
 from coupons.desk import Campaigns, Categories, Rounds, round_words
 from coupons.lifecycle import propose
 from coupons.models import Batch, Campaign, Category, Round
@@ -105,6 +105,7 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
             on_row=False,
             say=lambda row: f"{row}的投放默认为奖池所余均分到剩余轮次。修改须经审批。",
         ),
+        *shares.DEEDS,
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -145,14 +146,7 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
                 rows=[(d.category.name, d.size, d.next_ticket, d.left, bytes(d.commitment).hex()) for d in decks],
                 empty="尚未备奖",
             ),
-            Section(
-                "种子份额",
-                headings=("保管单位", "承诺时间", "交付时间"),
-                rows=[
-                    ("系统" if s.custodian == "system" else s.custodian, s.committed_at, s.handed_at)
-                    for s in row.shares.all()
-                ],
-            ),
+            shares.section(row),
         ]
 
 

@@ -66,7 +66,7 @@ def deal(round_id: int) -> bool:
         missing = list(round_.shares.filter(sealed=None).values_list("custodian", flat=True))
         # A round that releases nothing has no deck to seal: an approved release of zero ends one whose share never comes.  # noqa: E501
         if any(counts.values()) and (missing or (round_.entropy_source and not round_.entropy_value)):
-            raise SHARE_MISSING(who="、".join(missing) or round_.entropy_source)
+            raise SHARE_MISSING(who="、".join(map(seeds.custodian_name, missing)) or round_.entropy_source)
         released = _release(round_, counts, now)
         for category in Category.objects.filter(campaign_id=round_.campaign_id, is_active=True):
             _make_deck(round_, category, [a for a in released if a.batch.category_id == category.pk])

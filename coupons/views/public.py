@@ -18,7 +18,6 @@ from coupons import disclosure, lottery, seeds
 from coupons.models import Campaign, Coupon, Deck, Draw, Head, RegistrantList, Round, SeedShare
 from coupons.views.page import nothing_yet, page
 from huigou import clock
-from huigou.models import Department
 from huigou.money import short_yuan
 
 FIGURES_LIFE_S = 10
@@ -269,9 +268,8 @@ def _percent(count: int, size: int) -> str:
 
 
 def _share(share: SeedShare, revealed: bytes | None) -> dict[str, Any]:
-    custodian = "平台" if share.custodian == "system" else Department(share.custodian).label
     return {
-        "custodian": custodian,
+        "custodian": seeds.custodian_name(share.custodian),
         "commitment": bytes(share.commitment).hex(),
         "committed_at": share.committed_at,
         "handed_at": share.handed_at,

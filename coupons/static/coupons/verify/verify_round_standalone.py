@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import hmac
 import json
+import os
 import struct
 import sys
 
@@ -51,6 +52,13 @@ def tag(name):
 
 def share_commitment(campaign, round_no, custodian, share):
     return sha256(tag("share") + block(campaign) + u64(round_no) + block(custodian) + block(share))
+
+
+def new_share(campaign, round_no, custodian):
+    share = os.urandom(32)
+    print("承诺值（现在提交）：", share_commitment(campaign, int(round_no), custodian, share).hex())
+    print("份额（自己保管，备奖前交付，此前不给任何人看）：", share.hex())
+    return 0
 
 
 def entropy_bytes(entropy):
@@ -543,13 +551,18 @@ def check_lottery(report, deck, key, published, seed):
 
 def main():
     parser = argparse.ArgumentParser(description="核验一轮抽奖的揭示文件")
-    parser.add_argument("file", help="揭示文件（JSON）")
+    parser.add_argument("file", nargs="?", help="揭示文件（JSON）")
+    parser.add_argument("--new-share", nargs=3, metavar=("活动", "轮次", "保管单位"), help="生成一份种子份额和它的承诺值")
     parser.add_argument("--heads", help="外部保存的公布文件（JSON lines）")
     parser.add_argument("--key", help="事先公布的签名公钥（64 位十六进制）")
     parser.add_argument("--json", action="store_true", help="最后一行输出 JSON")
     options = parser.parse_args()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a console without Chinese letters must not stop the check
+    if options.new_share:
+        return new_share(*options.new_share)
+    if not options.file:
+        parser.error("要有揭示文件，或 --new-share")
     try:
         with open(options.file, encoding="utf-8") as source:
             doc = json.load(source)
