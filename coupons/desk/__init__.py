@@ -1,8 +1,8 @@
 """The lists of the back office that ``coupons`` alone can answer."""
 
 from coupons.desk.batches import LAPSED_CELL, Batches, is_lapsed
+from coupons.desk.buyers import Consumers, Exclusions, Notices, Reveals
 from coupons.desk.campaign import CampaignListing, blocks, consumers_of, days, people
-from coupons.desk.people import Consumers, Exclusions, Notices, Reveals
 from coupons.desk.plan import Campaigns, Categories, Changes, Rounds, round_words
 
 __all__ = [
