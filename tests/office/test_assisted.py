@@ -36,7 +36,7 @@ def within(db: None):  # type: ignore[no-untyped-def]
 
     def draw(ask: drawing.Ask) -> drawing.Answer:
         connection.ensure_connection()
-        with mock.patch.object(connection.connection, "commit"):
+        with mock.patch("coupons.drawing.together.commit"):
             [answer] = drawing.write_together(connection.connection, [ask])
         if isinstance(answer, Refusal):
             raise answer

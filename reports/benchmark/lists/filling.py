@@ -208,7 +208,8 @@ SELECT g AS id, r.id AS round_id, r.number, p.batch_id, p.face_fen, p.category_i
                     ELSE interval '1 hour' + (least(r.closes_at, %(now)s) - r.opens_at - interval '2 hours')
                          * ((at.part - 0.6) / 0.4) END AS drawn_at,
        r.closes_at,
-       CASE WHEN r.number = 7 THEN CASE WHEN g %% 5000 = 7 THEN 'pending' WHEN f.fate < 400 THEN 'used' ELSE 'held' END
+       CASE WHEN r.number = 7 THEN CASE WHEN %(first)s > 0 THEN 'held' WHEN g %% 5000 = 7 THEN 'pending'
+                                        WHEN f.fate < 400 THEN 'used' ELSE 'held' END
             WHEN f.fate < 1110 THEN 'used' WHEN f.fate < 1130 THEN 'forfeited' ELSE 'expired' END AS state,
        1 + p.position * 20 + (hashint8extended(g, 3) & 1023) %% 20 AS clerk, (f.fate %% 97) / 97.0 AS later
   FROM generate_series(%(first)s::bigint + 1, %(last)s::bigint) g
