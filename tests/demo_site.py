@@ -46,7 +46,7 @@ def served() -> Iterator[Site]:
 
 def staged() -> Cast:
     """Load the county's plan and let the cast play on it; the database must be new."""
-    call_command("create_demo", verbosity=0)
+    call_command("create_demo", people=0, verbosity=0)
     campaign = Campaign.objects.current()
     assert campaign is not None
     return cast(county_of(campaign))
