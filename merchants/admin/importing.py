@@ -21,6 +21,8 @@ from merchants.resources import HEADINGS, MerchantResource
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ROWS = 2_000  # a county's shops are some hundreds
+# As annex 2 prints them. A trade stands on its first row only.
+ALSO_CALLED = {"categories": ["行业类别", "行业"], "name": ["商家名称"], "address": ["地址"], "phone": ["电话"]}
 KEPT_S = 1_800  # a preview is confirmed within half an hour
 SALT = "import-merchants"
 
@@ -39,21 +41,30 @@ def _rows(content: bytes, name: str) -> list[list[str]]:
 
 
 def _dataset(content: bytes, name: str) -> tablib.Dataset:
+    """Return the rows under their headings, in our order; annex 2 as printed is taken too, its trade filled down."""
     rows = _rows(content, name)
-    at = next((i for i, row in enumerate(rows[:10]) if HEADINGS["name"] in row), None)
-    if at is None:
-        raise forms.ValidationError(f"没有找到“{HEADINGS['name']}”这一列，请核对列名")
-    heading = rows[at]
-    if HEADINGS["categories"] not in heading:
-        raise forms.ValidationError(f"没有找到“{HEADINGS['categories']}”这一列，请核对列名")
+    at, places = next(((n, found) for n, row in enumerate(rows[:10]) if (found := _places(row))), (0, {}))
+    for key in ("name", "categories"):
+        if key not in places:
+            raise forms.ValidationError(f"没有找到“{HEADINGS[key]}”这一列，请核对列名")
     body = rows[at + 1 :]
     if len(body) > MAX_ROWS:
         raise forms.ValidationError(f"超过 {MAX_ROWS} 行，请分批导入")
-    known = [heading.index(name) if name in heading else None for name in HEADINGS.values()]
-    dataset = tablib.Dataset(headers=list(HEADINGS.values()))
+    is_filled_down = rows[at][places["categories"]] != HEADINGS["categories"]
+    dataset, trade = tablib.Dataset(headers=list(HEADINGS.values())), ""
     for row in body:
-        dataset.append([row[place] if place is not None and place < len(row) else "" for place in known])
+        values = {key: row[place] if place < len(row) else "" for key, place in places.items()}
+        if is_filled_down:
+            trade = values["categories"] = values["categories"] or trade
+        dataset.append([values.get(key, "") for key in HEADINGS])
     return dataset
+
+
+def _places(row: list[str]) -> dict[str, int]:
+    """Return {key: place} of a heading row, nothing for a row that names no firm."""
+    named = {key: [HEADINGS[key], *ALSO_CALLED.get(key, [])] for key in HEADINGS}
+    found = {key: row.index(n) for key, names in named.items() for n in reversed(names) if n in row}
+    return found if "name" in found else {}
 
 
 def show(request: HttpRequest, context: dict[str, Any], campaign: Campaign | None) -> HttpResponse:
