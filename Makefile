@@ -1,4 +1,4 @@
-# make run | stop | test | lint | bench | rehearse | lighthouse | shots      PORT=8000 HOST=127.0.0.1 VAR_DIR=var PYTHON=python3
+# make run | stop | test | lint | bench | bench-export | rehearse | lighthouse | shots      PORT=8000 HOST=127.0.0.1 VAR_DIR=var PYTHON=python3
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -23,7 +23,7 @@ DEPLOYED = $(CHECKS) DATABASE_URL=postgres://web:x@db/huigou REDIS_URL=redis://r
   FIELD_KEY=$(KEY) SIGNING_KEY=$(KEY) ALLOWED_HOSTS=huigou.example \
   SITE_URL=https://huigou.example SMS_BACKEND=http SMS_GATEWAY_URL=https://sms.example/send
 
-.PHONY: run stop install test coverage lint format bench rehearse lighthouse shots
+.PHONY: run stop install test coverage lint format bench bench-export rehearse lighthouse shots
 .DEFAULT_GOAL := run
 
 $(READY): requirements.txt
@@ -64,6 +64,9 @@ format: $(READY)
 bench: $(READY)
 	@$(call APART,bench) --migrate $(PY) manage.py bench_draw $(ARGS)
 	@$(call APART,bench) --migrate $(PY) manage.py bench_lists $(LISTS)
+
+bench-export: $(READY)
+	@$(call APART,bench) --migrate $(PY) manage.py bench_export $(ARGS)
 
 rehearse: $(READY)
 	@$(call APART,rehearse) --migrate $(PY) manage.py rehearse $(ARGS)
