@@ -62,7 +62,7 @@ def uses(count: int) -> Campaign:
     deck = county.deck_id(campaign, "dining")
     county.draw_history(deck, count, people)
     found = Deck.objects.select_related("round", "category").get(pk=deck)
-    given = {"campaign": campaign.pk, "round": found.round_id, "category": found.category_id}
+    given: dict[str, object] = {"campaign": campaign.pk, "round": found.round_id, "category": found.category_id}
     given |= {"name": seal("李店员".encode(), "person"), "phone": seal(b"19900000001", "person"), "shops": SHOPS}
     with connections["owner"].cursor() as cursor:
         for table in ("coupons_coupon", "coupons_transfer", "coupons_event", "merchants_redemption"):
