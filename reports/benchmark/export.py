@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db import connections
 
@@ -62,7 +63,7 @@ def uses(count: int) -> Campaign:
     deck = county.deck_id(campaign, "dining")
     county.draw_history(deck, count, people)
     found = Deck.objects.select_related("round", "category").get(pk=deck)
-    given: dict[str, object] = {"campaign": campaign.pk, "round": found.round_id, "category": found.category_id}
+    given: dict[str, Any] = {"campaign": campaign.pk, "round": found.round_id, "category": found.category_id}
     given |= {"name": seal("李店员".encode(), "person"), "phone": seal(b"19900000001", "person"), "shops": SHOPS}
     with connections["owner"].cursor() as cursor:
         for table in ("coupons_coupon", "coupons_transfer", "coupons_event", "merchants_redemption"):
