@@ -81,7 +81,7 @@ def foresee(clerk: Clerk, presented: Presented, coupon: Coupon) -> Refusal | Non
     # The paper coupon's four digits are asked on the same page: their absence is no reason yet.
     options = redemption.ScanOptions(paper_last4=coupon.holder.person.phone_last4)
     try:
-        redemption._refuse_scan(coupon, coupon.holder, clerk, presented, options, clock.now())
+        redemption.refuse_scan(coupon, coupon.holder, clerk, presented, options, clock.now())
     except Refusal as refusal:
         return refusal
     return None

@@ -24,6 +24,10 @@ class RedemptionQuerySet(models.QuerySet["Redemption"]):
         """What stands on 优惠券使用: entered and not reversed."""
         return self.filter(state=Redemption.State.USED)
 
+    def of_person(self, consumer: Consumer) -> RedemptionQuerySet:
+        """All of the person behind a consumer, over an unbinding and binding again."""
+        return self.filter(consumer__person_id=consumer.person_id)
+
     def overdue(self, now: dt.datetime) -> RedemptionQuerySet:
         return self.filter(state=Redemption.State.PENDING, entry_until__lte=now)
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from coupons import assisting, codes, consumers, drawing, lifecycle
 from coupons.assisting import Present
 from coupons.consumers import verifying
+from coupons.ledger import Actor
 from coupons.models import Assist, Consumer, Coupon, Deck, Draw, Event, PaperPrint, Person, Station
 from huigou import clock
 from huigou.errors import Refusal
@@ -22,7 +23,7 @@ from huigou.models import Department
 from merchants import redemption
 from merchants.errors import PAPER_DIGITS
 from merchants.models import Attempt, Redemption
-from merchants.redemption import ScanOptions
+from merchants.redemption import ScanOptions, scanning
 from tests import factories
 from tests.redemption.ground import at_once, outcome
 
@@ -204,7 +205,7 @@ def test_paper_is_spent_with_the_stations_word_once(county, villager, li):
     older, word = (assisting.confirm(assist.draw_id, villager) for _ in range(2))
     assert outcome(lambda: scan(li, token, older if older != word else "000000")) == "paper_digits"
     done = scan(li, token, word)
-    redemption.recall(done.pk, redemption.Actor("clerk", li.pk), "试", clerk=li)
+    redemption.recall(done.pk, Actor("clerk", li.pk), "试", clerk=li)
     assert outcome(lambda: scan(li, token, word)) == "paper_digits"  # used up with the scan that it proved
 
 
@@ -253,9 +254,7 @@ def test_without_the_queue_more_guesses_pass_than_five(county, villager, li):
     together, real = threading.Barrier(8), Attempt.objects.filter
 
     def unlocked(clerk, presented, options):  # type: ignore[no-untyped-def]
-        return redemption._logged(
-            "scan", clerk, presented.coupon_id, lambda: redemption._scan(clerk, presented, options)
-        )
+        return scanning.logged("scan", clerk, presented.coupon_id, lambda: scanning._scan(clerk, presented, options))
 
     def counted(*args, **more):  # type: ignore[no-untyped-def]
         rows = real(*args, **more)
@@ -264,10 +263,10 @@ def test_without_the_queue_more_guesses_pass_than_five(county, villager, li):
         return mock.Mock(count=lambda: found)
 
     with (
-        mock.patch.object(redemption, "_scan_paper", unlocked),
-        mock.patch.object(redemption.Consumer.objects, "select_for_update", return_value=Consumer.objects.all()),
-        mock.patch.object(redemption.Coupon.objects, "select_for_update", return_value=Coupon.objects.all()),
-        mock.patch.object(redemption.Attempt.objects, "filter", counted),
+        mock.patch.object(scanning, "_scan_paper", unlocked),
+        mock.patch.object(Person.objects, "select_for_update", return_value=Person.objects.all()),
+        mock.patch.object(Coupon.objects, "select_for_update", return_value=Coupon.objects.all()),
+        mock.patch.object(Attempt.objects, "filter", counted),
     ):
         outcomes = at_once([(lambda digits=f"{n:04d}": scan(li, token, digits)) for n in range(8)])
     assert outcomes.count("paper_digits") > 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from coupons import lifecycle
+from coupons import consumers, lifecycle
 from coupons.codes import Presented
 from coupons.models import Category, Consumer, Coupon, Freeze, Round
 from huigou import clock
@@ -16,7 +16,7 @@ from huigou.errors import Refusal
 from merchants import binding, redemption
 from merchants.models import Clerk, Merchant, Redemption
 from tests import factories
-from tests.redemption.ground import held, shown
+from tests.redemption.ground import held, outcome, shown
 
 pytestmark = pytest.mark.django_db
 AFTER_THE_ROUND = "2022-06-30 00:00"
@@ -241,3 +241,25 @@ def test_a_paused_round_takes_nothing_either(scene):
     Round.objects.filter(number=1).update(paused_at=clock.now(), pause_notice="停电")
     answer = refused(scene)
     assert (answer.code, answer.message) == ("scans_paused", "核销暂停：停电")
+
+
+def test_binding_anew_does_not_make_two_persons_of_one(scene):
+    """Coupons won under two bindings of one phone are one person's: no stacking, and one open scan."""
+    person = scene.coupon.holder.person
+    consumers.unbind(scene.coupon.holder)
+    now = clock.now()
+    again = Consumer.objects.create(
+        person=person, phone_key=person.phone_key, consented_at=now, consent_version="1", bound_at=now
+    )
+    other = held(scene.county, again, "book")
+    everywhere = factories.a_clerk(factories.a_merchant(scene.county, name="乾安百货"), "周店员")
+    first = redemption.scan(everywhere, shown(scene.coupon))
+    assert outcome(lambda: redemption.scan(everywhere, shown(other))) == "one_at_a_time"
+    redemption.complete(everywhere, first.pk, redemption.Entry(first.threshold_fen, "3", receipt_no="A-1"))
+    assert outcome(lambda: redemption.scan(everywhere, shown(other))) == "second_coupon"
+
+    # Nor does the first receipt slip in at the entry, after another one was named at the scan.
+    options = redemption.ScanOptions(another_purchase=True, receipt_no="A-2")
+    second = redemption.scan(everywhere, shown(other), options)
+    entry = redemption.Entry(second.threshold_fen, "字典", receipt_no="A-1")
+    assert outcome(lambda: redemption.complete(everywhere, second.pk, entry)) == "same_receipt"

@@ -16,7 +16,7 @@ from coupons import codes, lifecycle
 from coupons.ledger import Actor, constraint_of
 from coupons.models import Coupon, Event, Transfer
 from huigou import clock
-from merchants import redemption
+from merchants import errors, redemption
 from merchants.models import Attempt, Redemption
 from merchants.redemption import Entry
 from tests import factories
@@ -28,7 +28,7 @@ SCAN_IN_A_PROCESS = """
 import json, sys
 import django
 django.setup()
-from merchants import redemption
+from merchants import errors, redemption
 from merchants.models import Clerk
 from tests.redemption.ground import at_once, shown
 from coupons.models import Coupon
@@ -103,7 +103,7 @@ def test_the_constraint_stands_behind_the_lock(county, wang):
             )
         except IntegrityError as lost:
             refused_by.add(constraint_of(lost))
-            raise redemption.errors.COUPON_PENDING_ELSEWHERE(where="") from lost
+            raise errors.COUPON_PENDING_ELSEWHERE(where="") from lost
 
     said = at_once([lambda clerk=clerk: unlocked(clerk) for clerk in clerks])
     assert looked.count(Coupon.State.HELD) > 1, "the harness saw no race"

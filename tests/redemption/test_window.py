@@ -12,11 +12,11 @@ from django.db import connection, transaction
 
 from coupons import ledger, lifecycle
 from coupons.ledger import Party
-from coupons.models import Consumer, Coupon
+from coupons.models import Consumer, Coupon, Person
 from coupons.models.books import Account
 from huigou import clock
 from huigou.errors import Refusal
-from merchants import redemption
+from merchants import errors, redemption
 from merchants.models import Redemption
 from merchants.redemption import Entry
 from tests import factories
@@ -76,13 +76,13 @@ def test_what_was_never_entered_is_used_and_forfeited_by_the_shop(trades, clerk,
 
 @contextmanager
 def somebody_holds(holder: Consumer, until: threading.Event):
-    """Hold the holder's row in another connection until told to let go."""
+    """Hold the person's row in another connection until told to let go."""
     held_now = threading.Event()
 
     def hold() -> None:
         try:
             with transaction.atomic():
-                Consumer.objects.select_for_update().get(pk=holder.pk)
+                Person.objects.select_for_update().get(pk=holder.person_id)
                 held_now.set()
                 until.wait(30)
         finally:
@@ -140,10 +140,10 @@ def test_the_harness_sees_a_clock_read_before_the_lock(waiting, li, at):
     def early_clock() -> Redemption:
         before = clock.now()
         with transaction.atomic():
-            Consumer.objects.select_for_update(no_key=True).get(pk=waiting.holder_id)
+            Person.objects.select_for_update(no_key=True).get(pk=waiting.holder.person_id)
             coupon = Coupon.objects.select_for_update(no_key=True).get(pk=waiting.pk)
             if before >= coupon.expires_at:
-                raise redemption.errors.COUPON_EXPIRED(when="")
+                raise errors.COUPON_EXPIRED(when="")
             return Redemption.objects.create(
                 coupon=coupon,
                 consumer_id=coupon.holder_id,
