@@ -20,7 +20,7 @@ from coupons.tallies import BLOCK, CONSUMERS, COUPONS
 from huigou.errors import Refusal
 from huigou.listing import Listing
 from huigou.models import Department
-from merchants import redemption, reversal
+from merchants import errors, redemption, reversal
 from merchants.models import Clerk, Redemption
 from merchants.tallies import USES
 from tests import factories
@@ -83,7 +83,7 @@ class Life:
     def some(self, rows: Any) -> Any:
         found = list(rows.order_by("pk"))
         if not found:
-            raise Refusal(redemption.errors.NO_REDEMPTION)
+            raise Refusal(errors.NO_REDEMPTION)
         return self.random.choice(found)
 
     def scan(self) -> None:
