@@ -60,10 +60,20 @@ MENU = [
             _page("活动与方案", "description", "coupons.campaign"),
             _page("轮次", "event_repeat", "coupons.round"),
             _page("品类", "category", "coupons.category"),
+            _page("品类调整", "swap_horiz", "reports.reallocation"),
             _page("公告", "campaign", "coupons.notice"),
             _item("宣传海报", "print", "coupons_notice_posters", "coupons.print_poster"),
             _page("村级服务站", "cottage", "coupons.station"),
             _page("代抽记录", "volunteer_activism", "coupons.assist"),
+        ],
+    },
+    {
+        "title": "资金与结算",
+        "separator": True,
+        "items": [
+            _page("账目核对", "balance", "coupons.freeze"),
+            _page("商家结算", "payments", "reports.settlement"),
+            _page("活动结账", "task_alt", "reports.closing"),
         ],
     },
     {

@@ -90,13 +90,24 @@ def books(settlement: Settlement) -> Iterator[tuple[str, bytes]]:
 def write(settlement: Settlement, folder: Path) -> dict[str, str]:
     """Write all workbooks into a folder with a list of their SHA-256; return {file name: SHA-256}."""
     folder.mkdir(parents=True, exist_ok=True)
-    sums = {}
+    sums, listing = {}, ""
     for name, content in books(settlement):
         (folder / name).write_bytes(content)
         sums[name] = hashlib.sha256(content).hexdigest()
-    listing = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+        listing += sum_line(name, content)
     (folder / "SHA256SUMS").write_text(listing, encoding="utf-8")
     return sums
+
+
+def stamp(settlement: Settlement) -> tuple[int, int, int, int, int, int]:
+    """Return the moment that files of this settlement carry: when its content was fixed, so that it stays the same."""
+    made = clock.local(settlement.frozen_at or NO_MOMENT)
+    return made.year, made.month, made.day, made.hour, made.minute, made.second
+
+
+def sum_line(name: str, content: bytes) -> str:
+    """Return a file's line in SHA256SUMS."""
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
 
 
 def _lines(settlement: Settlement) -> list[SettlementLine]:

@@ -2,13 +2,15 @@
 
 from reports.models.paying import AuditOpinion, Settlement, SettlementLine, SettlementUse
 from reports.models.sealing import Seal
-from reports.models.standins import ShopFigures
+from reports.models.standins import Closing, Reallocation, ShopFigures
 from reports.models.trail import AuditEntry, ExportJob
 
 __all__ = [
     "AuditEntry",
     "AuditOpinion",
+    "Closing",
     "ExportJob",
+    "Reallocation",
     "Seal",
     "Settlement",
     "SettlementLine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coupons.models import Campaign
 from merchants.models import Merchant
 
 
@@ -11,3 +12,19 @@ class ShopFigures(Merchant):
     class Meta:
         proxy = True
         verbose_name = verbose_name_plural = "商家统计"
+
+
+class Reallocation(Campaign):
+    """品类调整 as a page of a campaign."""
+
+    class Meta:
+        proxy = True
+        verbose_name = verbose_name_plural = "品类调整"
+
+
+class Closing(Campaign):
+    """活动结账 as a page of a campaign."""
+
+    class Meta:
+        proxy = True
+        verbose_name = verbose_name_plural = "活动结账"

@@ -1,4 +1,4 @@
-"""The table of refunds (plan: a full refund while valid gives the coupon back, after expiry its value is the pool's)."""
+"""The table of refunds: a full one while valid gives the coupon back, after expiry its value is the pool's."""
 
 from __future__ import annotations
 

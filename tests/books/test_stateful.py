@@ -297,7 +297,7 @@ def drive(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> No
 
 @pytest.mark.django_db
 def test_ledger_and_lifecycle_keep_to_the_model():
-    drive(Campaigning, examples=8, steps=25)
+    drive(Campaigning, examples=5, steps=25)
 
 
 @pytest.mark.django_db

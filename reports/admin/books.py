@@ -1,0 +1,128 @@
+"""账目核对: the list of invariants on demand, every freeze with its findings, and the request that releases one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from coupons.models import Campaign, Freeze
+from huigou import clock
+from huigou.admin.deed import Deed, ReasonForm
+from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
+from huigou.listing import Column, Kind, Listing
+from huigou.money import yuan
+from reports import reconcile
+from reports.models import Seal
+from reports.reconcile.sums import KINDS
+
+
+class Freezes(Listing):
+    """Every time that money stood still, and why."""
+
+    title = "账目核对"
+    empty = "没有冻结过：每次核对都平衡"
+    columns = (
+        Column("编号", lambda f: f.pk, width=8, link=lambda f: reverse("admin:coupons_freeze_page", args=[f.pk])),
+        Column("活动", lambda f: str(f.campaign)),
+        Column("冻结时间", lambda f: f.frozen_at, Kind.MOMENT),
+        Column("核对问题", lambda f: len(f.findings), Kind.COUNT),
+        Column(
+            "状态",
+            lambda f: "已解冻" if f.released_at else "冻结中",
+            tone=lambda f: "good" if f.released_at else "bad",
+        ),
+        Column("解冻时间", lambda f: f.released_at, Kind.MOMENT),
+    )
+
+    def base(self) -> Any:
+        return Freeze.objects.select_related("campaign").order_by("-pk")
+
+
+def _propose_release(request: HttpRequest, row: Freeze, data: dict[str, Any]) -> str:
+    reconcile.propose_release(row, maker=request.user, reason=data["reason"])  # type: ignore[arg-type]
+    return "已提交审批：由另一部门批准后解冻"
+
+
+class FreezeAdmin(ReadOnlyMixin, DeskAdmin):
+    """The books: checked now, and what was found before."""
+
+    listing = Freezes
+    exports = False
+    list_template = "admin/desk/books.html"
+    note = "系统每分钟核对新增流水和全部余额，每天 1:30 逐笔核对。发现问题即冻结：暂停抽奖、扫码、备奖、调整和结算。"
+    deeds = (
+        Deed(
+            "release",
+            "提出解冻",
+            "coupons.propose_change",
+            _propose_release,
+            ReasonForm,
+            offered=lambda row: row.released_at is None,
+            say=lambda row: (
+                "解冻须写明各项问题已查明的理由，由另一部门的人批准。所列问题此后不再触发冻结，新问题仍会。"
+            ),
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("campaign", "change")
+
+    def get_urls(self) -> list[Any]:
+        check = require_POST(self.admin_site.admin_view(self.check_view))
+        return [path("check/<int:campaign_id>/", check, name="coupons_freeze_check"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        campaigns = Campaign.objects.filter(launched_at__isnull=False).order_by("-launched_at")
+        seals = {seal.campaign_id: seal for seal in Seal.objects.all()}
+        frozen = set(Freeze.objects.filter(released_at=None).values_list("campaign_id", flat=True))
+        books = [(campaign, seals.get(campaign.pk), campaign.pk in frozen) for campaign in campaigns]
+        return super().changelist_view(request, {**(extra_context or {}), "books": books})
+
+    def check_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+        """Check the whole of a campaign's books now and show each invariant's outcome; red freezes."""
+        if not request.user.has_perm("coupons.view_freeze"):
+            raise PermissionDenied
+        campaign = Campaign.objects.filter(pk=campaign_id, launched_at__isnull=False).first()
+        if campaign is None:
+            raise Http404
+        report = reconcile.check(campaign)
+        freeze = reconcile.freeze_if_red(campaign, report.findings)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{campaign} 账目核对",
+            "is_fullwidth": "1",
+            "back": ("账目核对", self.address("changelist")),
+            "report": report,
+            "freeze": self.address("page", freeze.pk) if freeze else "",
+            "again": reverse("admin:coupons_freeze_check", args=[campaign.pk]),
+            "checked_at": clock.local(report.checked_at),
+            "sums": [(KINDS[kind], yuan(fen)) for kind, fen in report.sums.items()],
+            "inside": yuan(sum(fen for kind, fen in report.sums.items() if kind != "treasury")),
+        }
+        return TemplateResponse(request, "admin/desk/books_report.html", context)
+
+    def page_title(self, row: Freeze) -> str:
+        return f"{row.campaign} 账目冻结"
+
+    def sections(self, request: HttpRequest, row: Freeze) -> list[Section]:
+        return [
+            Section(
+                "已解冻" if row.released_at else "冻结中",
+                facts=[
+                    ("活动", str(row.campaign)),
+                    ("冻结时间", row.frozen_at),
+                    ("解冻时间", row.released_at),
+                    ("解冻审批", str(row.change) if row.change else ""),
+                ],
+            ),
+            Section(
+                "核对问题",
+                headings=("问题", "代码", "指纹"),
+                rows=[(found["message"], found["code"], found["fingerprint"]) for found in row.findings],
+            ),
+        ]
