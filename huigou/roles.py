@@ -147,6 +147,8 @@ RIGHTS: dict[str, Right] = {
     # -- four eyes: who may do which step stands in CHANGES
     "coupons.propose_change": _right("提出审批", D.INDUSTRY, D.FINANCE, D.AUDIT, D.MARKET),
     "coupons.decide_change": _right("审批", *(d for d in D if any(d in step.checkers for step in CHANGES.values()))),
+    # Each step's own button, for those who may make it: coupons.propose_fund, coupons.propose_realloc, ...
+    **{f"coupons.propose_{verb}": Right(f"提出{step.title}", step.makers) for verb, step in CHANGES.items()},
 }
 
 

@@ -59,7 +59,7 @@ class FreezeAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "release",
             "提出解冻",
-            "coupons.propose_change",
+            "coupons.propose_unfreeze",
             _propose_release,
             ReasonForm,
             offered=lambda row: row.released_at is None,

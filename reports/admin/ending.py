@@ -96,11 +96,11 @@ class ClosingAdmin(ReadOnlyMixin, DeskAdmin):
     exports = False
     note = "末轮录入时限过后，余额返还财政或转作下一轮活动资金；付清商家、余额为零后结账，此后数据库拒绝任何改动。"
     deeds = (
-        Deed("return", "提出返还财政", "coupons.propose_change", _return, LeftForm, offered=_open, on_row=False),
+        Deed("return", "提出返还财政", "coupons.propose_return", _return, LeftForm, offered=_open, on_row=False),
         Deed(
             "carry",
             "提出转作下一轮",
-            "coupons.propose_change",
+            "coupons.propose_carry",
             _carry,
             CarryForm,
             prepare=_offer_following,
@@ -110,7 +110,7 @@ class ClosingAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "close",
             "提出结账",
-            "coupons.propose_change",
+            "coupons.propose_close",
             _close,
             ReasonForm,
             offered=_open,

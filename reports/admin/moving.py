@@ -89,7 +89,7 @@ class ReallocationAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "propose",
             "提出调整",
-            "coupons.propose_change",
+            "coupons.propose_realloc",
             _propose,
             ProposeForm,
             prepare=_offer,
@@ -165,7 +165,7 @@ class ReallocationAdmin(ReadOnlyMixin, DeskAdmin):
                 extra["tried"] = _told(row, shift)
                 address = reverse("admin:reports_reallocation_rowdeed", args=[row.pk, "propose"])
                 extra["propose"] = f"{address}?source={shift.source}&target={shift.target}&count={shift.count}"
-                extra["may_propose"] = request.user.has_perm("coupons.propose_change") and row.closed_at is None
+                extra["may_propose"] = request.user.has_perm("coupons.propose_realloc") and row.closed_at is None
             except Refusal as refused:
                 extra["refused"] = str(refused)
         extra["rounds"] = list(row.rounds.filter(dealt_at=None).order_by("number"))

@@ -135,7 +135,7 @@ class SettlementAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "disallow",
             "提出不予补贴",
-            "coupons.propose_change",
+            "coupons.propose_disallow",
             _disallow,
             ReasonForm,
             offered=_in(State.FROZEN, State.AUDITED),
@@ -144,7 +144,7 @@ class SettlementAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "settle",
             "提出批准结算",
-            "coupons.propose_change",
+            "coupons.propose_settle",
             _settle,
             ReasonForm,
             offered=_in(State.AUDITED),
@@ -153,7 +153,7 @@ class SettlementAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "pay",
             "登记付款",
-            "coupons.propose_change",
+            "coupons.propose_pay",
             _pay,
             ReasonForm,
             prepare=_offer_payments,
@@ -339,7 +339,7 @@ class SettlementLineAdmin(ReadOnlyMixin, DeskAdmin):
         Deed(
             "clawback",
             "提出追回",
-            "coupons.propose_change",
+            "coupons.propose_clawback",
             _claw_back,
             ClawBackForm,
             offered=lambda row: row.paid_fen > row.clawed_back_fen,
