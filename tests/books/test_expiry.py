@@ -98,7 +98,7 @@ def test_twenty_runs_five_redelivered_three_killed_midway(over, database_environ
         process.stdin.flush()
         assert process.stdout.readline() == "half way\n"
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.communicate(timeout=30)
     booked_before = Coupon.objects.filter(round=over.rounds[0], state="expired").count()
     assert booked_before == 3 * 5  # each booked one step; the one it was killed in left nothing
     outcomes = [process.communicate("go\n", timeout=60)[0].strip() for process in runs]
