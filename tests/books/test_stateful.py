@@ -63,6 +63,7 @@ class Campaigning(RuleBasedStateMachine):
         self.dealt, self.booked = 0, 0
         self.receipt = 0
         self.sweep()
+        self.at(dt.datetime(2022, 6, 25, 9, 5, tzinfo=clock.SHANGHAI))
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -100,7 +101,7 @@ class Campaigning(RuleBasedStateMachine):
         self.model.undrawn[number] = undrawn
         self.dealt = number
 
-    @rule(hours=st.sampled_from([1, 10, 24, 50, 120]))
+    @rule(hours=st.sampled_from([1, 1, 10, 24, 50]))
     def time_passes(self, hours: int) -> None:
         self.at(self.now + dt.timedelta(hours=hours))
 
@@ -121,7 +122,7 @@ class Campaigning(RuleBasedStateMachine):
         return next((n for n, r in enumerate(self.county.rounds, 1) if r.opens_at <= self.now < r.closes_at), 0)
 
     @rule(who=st.integers(0, PEOPLE - 1), category=st.sampled_from(["dining", "book"]))
-    def draw(self, who: int, category: str) -> None:
+    def draws(self, who: int, category: str) -> None:
         number = self._open_round()
         if not number or self.dealt < number:
             return
@@ -145,6 +146,14 @@ class Campaigning(RuleBasedStateMachine):
                 new.pk, Paper(new.batch_id, new.face_fen, who, number, round_.closes_at, round_.entry_until)
             )
 
+    @rule(who=st.integers(0, PEOPLE - 1), category=st.sampled_from(["dining", "book"]), where=st.integers(0, 1))
+    def draws_and_is_scanned(self, who: int, category: str, where: int) -> None:
+        """The way to the counter, which single rules find seldom."""
+        before = set(self.model.papers)
+        self.draws(who, category)
+        for number in set(self.model.papers) - before:
+            self._scan(number, where)
+
     def _pick(self, data: st.DataObject) -> tuple[int, Paper]:
         number = data.draw(st.sampled_from(sorted(self.model.papers)))
         return number, self.model.papers[number]
@@ -152,8 +161,10 @@ class Campaigning(RuleBasedStateMachine):
     @precondition(lambda self: self.model.papers)
     @rule(data=st.data(), where=st.integers(0, 1))
     def scan(self, data: st.DataObject, where: int) -> None:
-        number, paper = self._pick(data)
-        clerk = self.clerks[where]
+        self._scan(self._pick(data)[0], where)
+
+    def _scan(self, number: int, where: int) -> None:
+        paper, clerk = self.model.papers[number], self.clerks[where]
         self.receipt += 1
         options = redemption.ScanOptions(another_purchase=True, receipt_no=f"R{self.receipt}")
         said = outcome(lambda: redemption.scan(clerk, shown(Coupon.objects.get(pk=number)), options))
@@ -173,7 +184,7 @@ class Campaigning(RuleBasedStateMachine):
     def _clerk_of(self, made: Redemption):  # type: ignore[no-untyped-def]
         return next(clerk for clerk in self.clerks if clerk.pk == made.clerk_id)
 
-    @precondition(lambda self: any(p.state != "held" and p.shop for p in self.model.papers.values()))
+    @precondition(lambda self: any(p.shop for p in self.model.papers.values()))
     @rule(data=st.data(), enough=st.sampled_from([True, True, False]))
     def complete(self, data: st.DataObject, enough: bool) -> None:  # noqa: FBT001
         number, paper = self._pick(data)
@@ -276,9 +287,9 @@ class Campaigning(RuleBasedStateMachine):
         assert [found.message for each in reconcile.INVARIANTS for found in each(seen)] == []
 
 
-def drive(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
+def drive(machine: type[RuleBasedStateMachine], examples: int, steps: int, number: int | None = None) -> None:
     """Run a machine from a seed that a failure names."""
-    number = int(os.environ.get("BOOKS_SEED") or random.SystemRandom().randrange(2**32))
+    number = number or int(os.environ.get("BOOKS_SEED") or random.SystemRandom().randrange(2**32))
     given = settings(
         max_examples=int(os.environ.get("BOOKS_EXAMPLES") or examples),
         stateful_step_count=steps,
@@ -310,5 +321,5 @@ def test_the_machine_finds_a_fen_that_is_not_booked(monkeypatch):
 
     monkeypatch.setattr(ledger, "post", forgetful)
     with pytest.raises(AssertionError) as failed:
-        drive(Campaigning, examples=20, steps=25)
+        drive(Campaigning, examples=20, steps=25, number=1)
     assert any(note.startswith("BOOKS_SEED=") for note in failed.value.__notes__)
