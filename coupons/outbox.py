@@ -89,7 +89,9 @@ def send(message_id: int) -> bool:
         message.save(update_fields=["tries", "next_try_at"])
     try:
         _deliver(message)
-    except (sms.SmsError, wechat.WechatError, ValueError) as failed:
+    except Exception as failed:  # one message that nobody foresaw must not hold up all that wait behind it
+        if not isinstance(failed, sms.SmsError | wechat.WechatError | ValueError):
+            log.error("outbox message %d failed with %s", message_id, type(failed).__name__)
         # What may have been received is not sent again: two codes confuse a person, and the limit counts both.
         doubtful = getattr(failed, "maybe_sent", False) or getattr(failed, "maybe_done", False)
         final = message.tries >= TRIES or doubtful or not getattr(failed, "retryable", False)

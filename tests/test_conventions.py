@@ -261,6 +261,12 @@ def test_the_look_for_foreign_parts_sees_one(text):
     assert FOREIGN.search(text)
 
 
+def test_no_conflict_is_left_half_merged():
+    marks = ("<" * 7 + " ", ">" * 7 + " ")
+    texts = [p for p in in_git() if p.suffix in {".py", ".html", ".css", ".js", ".md", ".toml", ".txt", ".po", ".sql"}]
+    assert [str(p) for p in texts if any(line.startswith(marks) for line in p.read_text().splitlines())] == []
+
+
 def test_no_path_of_one_machine_stands_in_a_file():
     machine = re.compile(rb"/(home|Users)/[a-z]\w+/|/root/|/work/")
     found = [

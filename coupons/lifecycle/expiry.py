@@ -7,9 +7,10 @@ decided by the clock at the scan.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from coupons import ledger
 from coupons.ledger import SYSTEM, Move, Party
@@ -18,6 +19,8 @@ from coupons.models import Campaign, Coupon, Deck, Round, Transfer
 from coupons.models.books import Account
 from huigou import clock
 from huigou.errors import Refusal
+
+log = logging.getLogger(__name__)
 
 # 5,000 coupons a transaction: well under a second of held locks, and few enough commits for five million.
 STEP = 5_000
@@ -117,7 +120,8 @@ def _return_undrawn(round_: Round, now: object) -> None:
 def sweep() -> dict[str, int]:
     """Ask what is due and unbooked, and book it; then deal what may be dealt. Idempotent; catches up after any pause.
 
-    A refusal (frozen, a missing share) leaves that campaign for the next sweep and does not stop the others.
+    A refusal (frozen, a missing share) or a fault of the database leaves that campaign for the next sweep and does not
+    stop the others.
     """
     from coupons.lifecycle import dealing
 
@@ -132,4 +136,7 @@ def sweep() -> dict[str, int]:
                     booked += book_round(round_.pk)
             except Refusal:
                 break  # later rounds build on this one
+            except DatabaseError:
+                log.exception("round %d waits for the next sweep", round_.pk)
+                break
     return {"booked": booked, "dealt": dealt}

@@ -89,6 +89,22 @@ class Campaign(models.Model):
                 name="campaign_page_size",
                 violation_error_message="每页条数须在 5 到 200 之间",
             ),
+            # The draw looks these up on its hottest path: a word that it does not know would fail every draw at 9:00.
+            models.CheckConstraint(
+                condition=Q(draw_mode__in=["wheel", "lottery"]),
+                name="campaign_draw_mode",
+                violation_error_message="抽奖方式须是大转盘或报名摇号",
+            ),
+            models.CheckConstraint(
+                condition=Q(place_policy__in=["required", "declared", "off"]),
+                name="campaign_place_policy",
+                violation_error_message="位置核对须是规定的三种之一",
+            ),
+            models.CheckConstraint(
+                condition=Q(exclusion_policy__in=["refuse", "show"]),
+                name="campaign_exclusion_policy",
+                violation_error_message="排除名单须是规定的两种之一",
+            ),
         ]
 
     def __str__(self) -> str:
