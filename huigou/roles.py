@@ -115,6 +115,7 @@ RIGHTS: dict[str, Right] = {
     "merchants.import_merchant": _right("导入商家", D.INDUSTRY),
     "merchants.add_outlet": _right("添加店面", D.INDUSTRY),
     "merchants.change_outlet": _right("更新店面", D.INDUSTRY),
+    "merchants.view_letter": _right("打开承诺书", D.INDUSTRY, D.MARKET, D.AUDIT, D.DISCIPLINE),
     "merchants.record_letter": _right("登记承诺书", D.INDUSTRY),
     "merchants.issue_code": _right("发放商家验证码", D.INDUSTRY),
     "merchants.unbind_clerk": _right("解绑店员", D.INDUSTRY),

@@ -211,6 +211,8 @@ class DeskAdmin(ModelAdmin):
         """Show a row with everything that belongs to it."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
+        if not self.has_page:
+            raise Http404
         row = self.subject_row(request, object_id)
         offered = [
             (d, self.address("rowdeed", row.pk, d.code))
@@ -232,9 +234,21 @@ class DeskAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if not self.has_change_permission(request) and self.has_page:
-            return HttpResponseRedirect(self.address("page", object_id))
+        if not self.has_change_permission(request):
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            to = self.address("page", object_id) if self.has_page else self.address("changelist")
+            return HttpResponseRedirect(to)
         return super().change_view(request, object_id, form_url, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the audit trail of the row: there is no second history beside it."""
+        if not request.user.has_perm("reports.view_auditentry"):
+            raise PermissionDenied
+        about = urlencode({"table": str(self.opts.verbose_name), "row": object_id})
+        return HttpResponseRedirect(f"{reverse('admin:reports_auditentry_changelist')}?{about}")
 
     # ---- deeds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -146,7 +147,7 @@ class InspectionAdmin(ReadOnlyMixin, DeskAdmin):
     def photo_view(self, request: HttpRequest, inspection_id: int, photo_id: int) -> HttpResponse:
         """Show one photo of a visit, as a picture and nothing else."""
         if not self.has_view_permission(request):
-            raise Http404
+            raise PermissionDenied
         photo = InspectionPhoto.objects.filter(pk=photo_id, inspection_id=inspection_id).first()
         if photo is None:
             raise Http404

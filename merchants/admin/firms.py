@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -222,10 +223,7 @@ class MerchantAdmin(DeskAdmin):
                         str(x.recorded_by),
                         x.recorded_at,
                         f"{x.sha256[:16]}…",
-                        format_html(
-                            '<a class="link" href="{}">打开</a>',
-                            reverse("admin:merchants_merchant_letter", args=[row.pk, x.pk]),
-                        ),
+                        self._letter_link(request, row, x.pk),
                     )
                     for x in row.letters.select_related("recorded_by").order_by("-pk")
                 ],
@@ -253,6 +251,13 @@ class MerchantAdmin(DeskAdmin):
                 rows=[(c.made_at, c.text, c.get_state_display(), c.answer) for c in row.complaints.order_by("-pk")],
             ),
         ]
+
+    @staticmethod
+    def _letter_link(request: HttpRequest, row: Merchant, letter_id: int) -> Any:
+        if not request.user.has_perm("merchants.view_letter"):
+            return ""
+        href = reverse("admin:merchants_merchant_letter", args=[row.pk, letter_id])
+        return format_html('<a class="link" href="{}">打开</a>', href)
 
     @staticmethod
     def _photos(request: HttpRequest, row: Inspection) -> Any:
@@ -349,7 +354,7 @@ class MerchantAdmin(DeskAdmin):
     def code_view(self, request: HttpRequest, merchant_id: int, code_id: int) -> HttpResponse:
         """Show a one-time code on a sheet to print, as long as it is unused."""
         if not request.user.has_perm("merchants.issue_code"):
-            raise Http404
+            raise PermissionDenied
         rows = BindingCode.objects.select_related("outlet__merchant__campaign")
         code = rows.filter(pk=code_id, outlet__merchant_id=merchant_id).first()
         if code is None or code.code is None or code.used_at or code.revoked_at:
@@ -372,8 +377,8 @@ class MerchantAdmin(DeskAdmin):
 
     def letter_view(self, request: HttpRequest, merchant_id: int, letter_id: int) -> HttpResponse:
         """Hand out a letter of commitment as a file, never inside a page."""
-        if not self.has_view_permission(request):
-            raise Http404
+        if not request.user.has_perm("merchants.view_letter"):
+            raise PermissionDenied
         merchant = self.subject_row(request, str(merchant_id))
         letter = merchant.letters.filter(pk=letter_id).first()
         if letter is None:
