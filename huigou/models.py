@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Trim, Upper
 
 
 class Department(models.TextChoices):
@@ -35,6 +36,12 @@ class Staff(AbstractUser):
                 condition=~models.Q(person_key=""),
                 name="staff_person_key_given",
                 violation_error_message="工作人员须登记自然人标识（工号）",
+            ),
+            # A second account under the same number in other letters or with a blank is the same person's.
+            models.UniqueConstraint(
+                Upper(Trim("person_key")),
+                name="staff_person_once",
+                violation_error_message="该自然人标识已有账号，一人一号",
             ),
         ]
 
