@@ -13,7 +13,6 @@ from unittest import mock
 
 from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.urls import URLPattern, URLResolver
 from PIL import Image
 
@@ -21,27 +20,17 @@ import coupons
 from coupons import assisting, consumers, drawing, funding, lifecycle
 from coupons.assisting import Present
 from coupons.consumers import verifying
-from coupons.models import Campaign, Notice, Station
+from coupons.models import Notice, Station
 from huigou import clock
-from huigou.errors import Refusal
-from huigou.models import Department, Staff
+from huigou.models import Department
 from merchants import binding, complaints, conduct
 from merchants.models import Merchant
 from reports import exports
 from tests import factories
+from tests.redemption.ground import drawn_here
 
 PLAN = Path(coupons.__file__).parent / "demo_plan"
 TOKEN = "0" * 32
-
-
-def draw_here(ask: drawing.Ask) -> drawing.Answer:
-    """Draw by the batcher's writer on the test's own connection, whose end takes everything back."""
-    connection.ensure_connection()
-    with mock.patch.object(connection.connection, "commit"):
-        [answer] = drawing.write_together(connection.connection, [ask])
-    if isinstance(answer, Refusal):
-        raise answer
-    return answer
 
 
 def picture(kind: str = "JPEG") -> SimpleUploadedFile:
@@ -65,7 +54,7 @@ class Office:
 def furnish(media: Path) -> Office:
     """Make one of everything through the real verbs; the clock stands at 9:05 of the first day."""
     opened = factories.FIRST_OPENING
-    with mock.patch.object(drawing, "draw", draw_here):
+    with mock.patch.object(drawing, "draw", drawn_here):
         county = factories.a_county({("dining", 100): 20, ("fuel", 200): 10}, opens_at=opened, edition="第一期")
         lifecycle.deal(county.rounds[0].pk)
         office = Office(county)
@@ -161,11 +150,3 @@ def addresses() -> dict[str, str]:
                 yield before + str(pattern.pattern), pattern.name or ""
 
     return dict(walk(admin.site.urls[0]))
-
-
-def staff_of(department: str) -> Staff:
-    return factories.a_staff(department)
-
-
-def current() -> Campaign | None:
-    return Campaign.objects.current()

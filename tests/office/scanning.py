@@ -7,25 +7,8 @@ from html.parser import HTMLParser
 
 # Words that a reader of these pages knows: kinds of files, hashes, units, and names.
 KNOWN = frozenset(
-    {
-        "Excel",
-        "PDF",
-        "JPG",
-        "PNG",
-        "SHA",
-        "SHA-256",
-        "xlsx",
-        "WeChat",
-        "HTTPS",
-        "https",
-        "http",
-        "TOTP",
-        "json",
-        "GCJ-",
-        "WGS-",
-        "GeoJSON",
-        "UTF-",
-    }
+    """Excel PDF JPG PNG SHA SHA- xlsx WeChat HTTPS https http TOTP json UTF-
+    GCJ- WGS- GPS GeoJSON Polygon MultiPolygon""".split()  # noqa: SIM905 (a list of words reads as one)
 )
 _SKIPPED = {"script", "style", "template", "noscript", "svg", "code", "pre", "option"}
 _VOID = {"input", "img", "br", "hr", "meta", "link", "source", "wbr", "col", "area", "base", "embed", "track"}

@@ -9,7 +9,7 @@ import uuid
 from unittest import mock
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from coupons import assisting, codes, consumers, drawing, lifecycle
@@ -25,7 +25,7 @@ from merchants.errors import PAPER_DIGITS
 from merchants.models import Attempt, Redemption
 from merchants.redemption import ScanOptions, scanning
 from tests import factories
-from tests.redemption.ground import at_once, outcome
+from tests.redemption.ground import at_once, drawn_here, outcome
 
 PHONE = "19900007788"
 whole = pytest.mark.django_db(transaction=True)  # a draw commits on a connection of its own
@@ -35,15 +35,7 @@ whole = pytest.mark.django_db(transaction=True)  # a draw commits on a connectio
 def within(db: None):  # type: ignore[no-untyped-def]
     """Let draws be written by the batcher's writer on the test's own connection, whose end takes everything back."""
 
-    def draw(ask: drawing.Ask) -> drawing.Answer:
-        connection.ensure_connection()
-        with mock.patch("coupons.drawing.together.commit"):
-            [answer] = drawing.write_together(connection.connection, [ask])
-        if isinstance(answer, Refusal):
-            raise answer
-        return answer
-
-    with mock.patch.object(drawing, "draw", draw):
+    with mock.patch.object(drawing, "draw", drawn_here):
         yield
 
 

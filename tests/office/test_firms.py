@@ -148,8 +148,6 @@ def test_a_complaint_from_the_coupons_page_is_followed_to_an_end(county, shop, l
     assert outcome(lambda: conduct.take_up(row.pk, factories.a_staff("market"))) == "complaint_ended"
     mine = client.get(reverse("m-problem")).content.decode()
     assert ("已责令退还差价" in mine, "属实" in mine) == (True, True)
-    assert "虚构" not in mine
-    assert use.state == redemption.State.USED
 
 
 def test_posters_lead_where_they_say_and_notices_are_shown_and_taken_down(county, shop, desk_of, client):

@@ -22,13 +22,18 @@ def held(county: factories.County, consumer: Consumer, category: str = "", numbe
 
     The writer commits on a connection of its own; here it works on the test's, whose end takes everything back.
     """
-    connection.ensure_connection()
     ask = drawing.Ask(factories.deck_of(county, category, number).pk, consumer.pk, turn=1)
+    return Coupon.objects.get(pk=drawn_here(ask).draw_id)
+
+
+def drawn_here(ask: drawing.Ask) -> drawing.Answer:
+    """Draw on the test's own connection, uncommitted; raises the refusal."""
+    connection.ensure_connection()
     with mock.patch("coupons.drawing.together.commit"):
         [answer] = drawing.write_together(connection.connection, [ask])
     if isinstance(answer, Refusal):
         raise answer
-    return Coupon.objects.get(pk=answer.draw_id)
+    return answer
 
 
 def shown(coupon: Coupon) -> Presented:
