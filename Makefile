@@ -23,7 +23,7 @@ DEPLOYED = $(CHECKS) DATABASE_URL=postgres://web:x@db/huigou REDIS_URL=redis://r
   FIELD_KEY=$(KEY) SIGNING_KEY=$(KEY) ALLOWED_HOSTS=huigou.example \
   SITE_URL=https://huigou.example SMS_BACKEND=http SMS_GATEWAY_URL=https://sms.example/send
 
-.PHONY: run stop install test coverage lint format bench bench-export rehearse lighthouse shots
+.PHONY: run stop install test coverage lint format bench bench-books bench-export rehearse lighthouse shots
 .DEFAULT_GOAL := run
 
 $(READY): requirements.txt
@@ -67,6 +67,9 @@ bench: $(READY)
 
 bench-export: $(READY)
 	@$(call APART,bench) --migrate $(PY) manage.py bench_export $(ARGS)
+
+bench-books: $(READY)
+	@$(call APART,bench) --migrate $(PY) manage.py bench_books $(ARGS)
 
 rehearse: $(READY)
 	@$(call APART,rehearse) --migrate $(PY) manage.py rehearse $(ARGS)
