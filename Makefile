@@ -44,7 +44,7 @@ stop: $(READY)
 	@VAR_DIR="$(VAR_DIR)" exec $(PY) -m huigou.supervisor stop
 
 test: $(READY)
-	@$(call APART,test) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+	@$(call APART,test) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
 
 coverage: $(READY)
 	@$(call APART,test) $(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
