@@ -101,7 +101,7 @@ class FreezeAdmin(ReadOnlyMixin, DeskAdmin):
             "freeze": self.address("page", freeze.pk) if freeze else "",
             "again": reverse("admin:coupons_freeze_check", args=[campaign.pk]),
             "checked_at": clock.local(report.checked_at),
-            "sums": [(KINDS[kind], yuan(fen)) for kind, fen in report.sums.items()],
+            "sums": [(name, yuan(report.sums.get(kind, 0))) for kind, name in KINDS.items()],
             "inside": yuan(sum(fen for kind, fen in report.sums.items() if kind != "treasury")),
         }
         return TemplateResponse(request, "admin/desk/books_report.html", context)
