@@ -20,12 +20,13 @@ import coupons
 from coupons import assisting, consumers, drawing, funding, lifecycle
 from coupons.assisting import Present
 from coupons.consumers import verifying
-from coupons.models import Notice, Station
+from coupons.models import Freeze, Notice, Station
 from huigou import clock
 from huigou.models import Department
 from merchants import binding, complaints, conduct
 from merchants.models import Merchant
 from reports import exports
+from reports.models import Settlement, SettlementLine
 from tests import factories
 from tests.redemption.ground import drawn_here
 
@@ -132,8 +133,21 @@ def _desks(office: Office) -> None:
     job.state, job.file = job.State.READY, SimpleUploadedFile("uses.xlsx", b"an invented workbook")
     job.save()
     rows["reports.ExportJob"] = job
+    _money(office)
     rows["huigou.Staff"] = factories.a_staff(Department.MEDIA)
     rows["reports.ShopFigures"] = None
+
+
+def _money(office: Office) -> None:
+    rows, campaign, now = office.rows, office.county.campaign, clock.now()
+    made = Settlement.objects.create(campaign=campaign, built_at=now)
+    rows["reports.Settlement"] = made
+    rows["reports.SettlementLine"] = SettlementLine.objects.create(
+        settlement=made, merchant=rows["merchants.Merchant"], uses=1, counted=1, counted_fen=10_000, spend_fen=30_000
+    )
+    rows["reports.Reallocation"] = rows["reports.Closing"] = campaign
+    found = {"code": "1", "message": "试：合计不符", "fingerprint": "0" * 16}
+    rows["coupons.Freeze"] = Freeze.objects.create(campaign=campaign, findings=[found], frozen_at=now)
 
 
 # ---- every address of the back office

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 # Words that a reader of these pages knows: kinds of files, hashes, units, and names.
 KNOWN = frozenset(
     """Excel PDF JPG PNG SHA SHA- xlsx WeChat HTTPS https http TOTP json UTF-
-    GCJ- WGS- GPS GeoJSON Polygon MultiPolygon""".split()  # noqa: SIM905 (a list of words reads as one)
+    GCJ- WGS- GPS datum GeoJSON Polygon MultiPolygon""".split()  # noqa: SIM905 (a list of words reads as one)
 )
 _SKIPPED = {"script", "style", "template", "noscript", "svg", "code", "pre", "option"}
 _VOID = {"input", "img", "br", "hr", "meta", "link", "source", "wbr", "col", "area", "base", "embed", "track"}
@@ -56,7 +56,7 @@ def english_in(html: str, allowed: frozenset[str] = frozenset()) -> list[str]:
     seen.feed(html)
     found = []
     for text in seen.texts:
-        bare = re.sub(r"https?://\S+|[\w.-]+@[\w.-]+|[0-9a-f]{12,}…?|\{\{.*?\}\}", " ", text)
+        bare = re.sub(r"https?://\S+|[\w.-]+@[\w.-]+|[0-9a-f]{12,}…?|python3 .*|\{\{.*?\}\}", " ", text)
         words = [w for w in _WORD.findall(bare) if w not in KNOWN and w not in allowed]
         if words:
             found.append(text[:120])

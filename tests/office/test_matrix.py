@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -44,6 +45,12 @@ OWN = {
     "reports_exportjob_progress": ("merchants.view_redemption", ("reports.ExportJob",)),
     "reports_exportjob_file": ("merchants.view_redemption", ("reports.ExportJob",)),
     "auth_user_password_change": ("huigou.change_staff", ("huigou.Staff",)),
+}
+# Opened in tests of their own, since they prove the books in a snapshot that no test inside a transaction can take:
+# here only that whoever lacks the right is refused.
+SHUT = {
+    "coupons_freeze_check": ("coupons.view_freeze", ("coupons.Campaign",)),
+    "reports_settlement_books": ("reports.view_settlement", ("reports.Settlement",)),
 }
 EVERYBODYS = {"index", "password_change", "password_change_done", "jsi18n", "search"}
 NOBODYS = {"autocomplete", "view_on_site"}  # no field asks by autocompletion, no row has a page on the site
@@ -87,6 +94,10 @@ def asks_of(office: furnished.Office, department: str) -> Iterator[Ask]:
         yield Ask("GET", path, YES if may(department, right) else NO, name)
         if not may(department, right):
             yield Ask("POST", path, NO, name)
+    for name, (right, rows) in SHUT.items():
+        seen.add(name)
+        if not may(department, right):
+            yield Ask("POST", reverse(f"admin:{name}", args=[key_of(office, row) for row in rows]), NO, name)
     for name in EVERYBODYS:
         yield Ask("GET", reverse(f"admin:{name}"), YES, name)
     unknown = set(furnished.addresses().values()) - seen - EVERYBODYS - NOBODYS - TRIED_APART
@@ -124,8 +135,23 @@ def _of_model(office: furnished.Office, department: str, model: Any, desk: DeskA
             yield ask(method, "deed" if deed.for_list else "rowdeed", YES if has else NO, *args)
 
 
-def got(client: Client, ask: Ask) -> tuple[str, Any]:
+def got(client: Client, ask: Ask) -> tuple[str, HttpResponse]:
     """Return what came of a request; whatever a permitted POST did is taken back."""
+    try:
+        response = _answer(client, ask)
+    except RuntimeError as wants_its_own:
+        # A verb that proves the books commits by itself, which no test inside a transaction allows: it was reached.
+        if "durable" not in str(wants_its_own):
+            raise
+        return YES, HttpResponse()
+    if response.status_code in (403, 404):
+        return NO, response
+    if response.status_code in (301, 302) and ask.expected != YES:
+        return AWAY, response
+    return YES, response
+
+
+def _answer(client: Client, ask: Ask) -> HttpResponse:
     with transaction.atomic():
         response = client.get(ask.path) if ask.method == "GET" else client.post(ask.path)
         if response.streaming:
@@ -134,11 +160,7 @@ def got(client: Client, ask: Ask) -> tuple[str, Any]:
                 closes()
         if ask.method == "POST":
             transaction.set_rollback(True)
-    if response.status_code in (403, 404):
-        return NO, response
-    if response.status_code in (301, 302) and ask.expected != YES:
-        return AWAY, response
-    return YES, response
+    return response
 
 
 @pytest.mark.django_db
@@ -183,7 +205,7 @@ def test_nobody_gets_in_without_an_active_account(office, desk_of):
 def test_every_right_that_a_page_or_deed_asks_for_is_a_right_of_somebody():
     asked = {deed.right for desk in admin.site._registry.values() for deed in getattr(desk, "deeds", ())}
     asked |= {right for right, _ in OWN.values()}
-    assert asked - set(roles.RIGHTS) == set()
+    assert {right for right in asked if not any(may(department, right) for department in Department)} == set()
     assert all(right.departments for right in roles.RIGHTS.values())
     assert all(step.makers and step.checkers for step in roles.CHANGES.values())
 
