@@ -77,7 +77,7 @@ def _exclude(request: HttpRequest, row: Any, data: dict[str, Any]) -> str:
 
 
 def _remove(request: HttpRequest, row: Exclusion, data: dict[str, Any]) -> str:
-    Exclusion.objects.filter(pk=row.pk, removed_at=None).update(removed_at=clock.now())
+    consumers.readmit(row.pk)
     return "已移出排除名单"
 
 

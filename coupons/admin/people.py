@@ -7,22 +7,15 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from coupons.models import Person, Reveal
-from huigou import clock
+from coupons import consumers
 from huigou.admin.deed import Deed, ReasonForm
-
-
-def reveal(person: Person, staff: Any, reason: str) -> tuple[str, str]:
-    """Return a person's full name and number, and keep that they were looked at."""
-    Reveal.objects.create(person=person, staff=staff, reason=reason.strip(), at=clock.now())
-    return person.name or "已销毁", person.phone or "已销毁"
 
 
 def reveal_deed(person_of: Any) -> Deed:
     """Return the deed 查看全号 for rows that lead to a person."""
 
     def run(request: HttpRequest, row: Any, data: dict[str, Any]) -> HttpResponse:
-        name, phone = reveal(person_of(row), request.user, data["reason"])
+        name, phone = consumers.reveal(person_of(row), request.user, data["reason"])
         shown = TemplateResponse(request, "admin/desk/revealed.html", {"name": name, "phone": phone})
         shown.headers["Cache-Control"] = "no-store"
         return shown.render()

@@ -8,10 +8,10 @@ from coupons.consumers.binding import (
     by_openid,
     cookie_of,
     current,
-    exclude,
     person_for,
     required,
 )
+from coupons.consumers.excluding import exclude, readmit
 from coupons.consumers.leaving import copy_of, correct_name, delete, shred, shred_due, unbind
 from coupons.consumers.names import checked_name, storable
 from coupons.consumers.placing import (
@@ -23,6 +23,7 @@ from coupons.consumers.placing import (
     set_policy,
     vouch_place,
 )
+from coupons.consumers.revealing import reveal
 from coupons.consumers.verifying import CODE_LIFE, RESEND_AFTER, code_hash, phone_key, send_code, use_code
 
 __all__ = [
@@ -46,7 +47,9 @@ __all__ = [
     "is_coarse",
     "person_for",
     "phone_key",
+    "readmit",
     "required",
+    "reveal",
     "send_code",
     "set_boundary",
     "set_place",

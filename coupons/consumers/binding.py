@@ -12,10 +12,9 @@ from django.http import HttpRequest
 from coupons import errors
 from coupons.consumers.names import checked_name, storable
 from coupons.consumers.verifying import DAY, phone_key, use_code
-from coupons.models import Consumer, Exclusion, Person
+from coupons.models import Consumer, Person
 from huigou import clock, tokens
 from huigou.fields import keyed_hash, normal_name, normal_phone
-from huigou.masking import redacted
 from huigou.tokens import Token
 
 COOKIE = "hg_c"
@@ -142,14 +141,3 @@ def required(request: HttpRequest) -> Consumer:
     if consumer is None:
         raise errors.NOT_BOUND()
     return consumer
-
-
-def exclude(phone: str, source: str, note: str = "") -> None:
-    """Put a phone on the exclusion list, by its keyed hash."""
-    try:
-        with transaction.atomic():
-            Exclusion.objects.create(
-                phone_key=phone_key(phone), source=source, note=redacted(note), added_at=clock.now()
-            )
-    except IntegrityError:
-        return  # it is there already

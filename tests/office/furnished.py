@@ -111,13 +111,12 @@ def _desks(office: Office) -> None:
     county, rows, now = office.county, office.rows, clock.now()
     bureau, auditor = factories.a_staff(Department.INDUSTRY), factories.a_staff(Department.AUDIT)
     consumers.exclude("19900006666", "staff", "本局人员")
-    from coupons.admin.people import reveal
     from coupons.models import Exclusion, Reveal
     from huigou import deeds
     from reports import trail
     from reports.models import AuditEntry
 
-    reveal(rows["coupons.Consumer"].person, auditor, "核对消费")
+    consumers.reveal(rows["coupons.Consumer"].person, auditor, "核对消费")
     trail.keep(deed=deeds.Done(bureau, "127.0.0.1", "撤回", "消费券", "1", note="试"))
     rows["coupons.Exclusion"], rows["coupons.Reveal"] = Exclusion.objects.latest("pk"), Reveal.objects.latest("pk")
     rows["reports.AuditEntry"] = AuditEntry.objects.latest("pk")
