@@ -57,10 +57,15 @@ def load_merchants(campaign: Campaign, rows: Iterable[PlanMerchant]) -> int:
             joined_at=now,
         )
         merchant.categories.set([categories[code] for code in row.category_codes])
-        if not row.is_collective:
-            Outlet.objects.create(merchant=merchant, name=row.name, address=row.address, phone=row.phone)
+        open_first_outlet(merchant)
         count += 1
     return count
+
+
+def open_first_outlet(merchant: Merchant) -> None:
+    """Give a firm that has none its own place; a collective has none of its own, its stations are listed one by one."""
+    if not merchant.is_collective and not merchant.outlets.exists():
+        Outlet.objects.create(merchant=merchant, name=merchant.name, address=merchant.address, phone=merchant.phone)
 
 
 def _contact(row: PlanMerchant, now: dt.datetime) -> Person | None:

@@ -9,7 +9,8 @@ from import_export import fields, resources, widgets
 
 from coupons.models import Campaign, Category
 from huigou import clock
-from merchants.models import Merchant, Outlet
+from merchants.listing import open_first_outlet
+from merchants.models import Merchant
 
 HEADINGS = {
     "name": "企业名称",
@@ -108,5 +109,4 @@ class MerchantResource(resources.ModelResource):
             instance.state = Merchant.State.APPLIED
 
     def after_save_instance(self, instance: Merchant, row: Any, **kwargs: Any) -> None:
-        if not instance.is_collective and not instance.outlets.exists():
-            Outlet.objects.create(merchant=instance, name=instance.name, address=instance.address, phone=instance.phone)
+        open_first_outlet(instance)

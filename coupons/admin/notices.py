@@ -39,7 +39,7 @@ def _is_shown(row: Notice) -> bool:
 
 
 def _take_down(request: HttpRequest, row: Notice, data: dict[str, Any]) -> str:
-    Notice.objects.filter(pk=row.pk).update(shown_until=clock.now())
+    Notice.objects.filter(pk=row.pk).take_down(clock.now())
     return "公告已撤下"
 
 
@@ -92,7 +92,7 @@ class NoticeAdmin(DeskAdmin):
 
     def save_model(self, request: HttpRequest, obj: Notice, form: Any, change: Any) -> None:
         if obj.campaign_id is None:
-            obj.campaign = Campaign.objects.current() or Campaign.objects.order_by("-pk").first()
+            obj.campaign = Campaign.objects.at_hand()
         super().save_model(request, obj, form, change)
 
     def posters_view(self, request: HttpRequest) -> HttpResponse:

@@ -61,6 +61,10 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         begun = self.filter(campaign=campaign, shown_from__lte=now)
         return begun.filter(Q(shown_until=None) | Q(shown_until__gt=now)).order_by("-shown_from")
 
+    def take_down(self, now: dt.datetime) -> int:
+        """End what is not over yet; return how many. What had ended keeps its own end."""
+        return self.filter(Q(shown_until=None) | Q(shown_until__gt=now)).update(shown_until=now)
+
 
 class Notice(models.Model):
     """An announcement on the consumers' home page (融媒体中心)."""

@@ -19,6 +19,10 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         """Return the campaign that the public pages show: the newest launched one."""
         return self.filter(launched_at__isnull=False).order_by("-launched_at", "-pk").first()
 
+    def at_hand(self) -> Campaign | None:
+        """Return the campaign that the bureau works on: the current one, before any launch the newest."""
+        return self.current() or self.order_by("-pk").first()
+
 
 class Campaign(models.Model):
     """One activity of the county, with its plan, budget, multiplier and place."""

@@ -22,6 +22,7 @@ from huigou.money import yuan
 from merchants import binding, conduct
 from merchants.admin import importing, plan_desk
 from merchants.desk import Merchants
+from merchants.listing import open_first_outlet
 from merchants.models import BindingCode, Inspection, Merchant, Outlet, Redemption
 
 
@@ -193,21 +194,17 @@ class MerchantAdmin(DeskAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "categories":
-            campaign = self._campaign(request)
+            campaign = Campaign.objects.at_hand()
             kwargs["queryset"] = campaign.category_set.all() if campaign else db_field.related_model.objects.none()
             kwargs["widget"] = forms.CheckboxSelectMultiple()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    @staticmethod
-    def _campaign(request: HttpRequest) -> Campaign | None:
-        return Campaign.objects.current() or Campaign.objects.order_by("-pk").first()
-
     def save_model(self, request: HttpRequest, obj: Merchant, form: Any, change: Any) -> None:
         if not change:
-            obj.campaign, obj.joined_at = self._campaign(request), clock.now()
+            obj.campaign, obj.joined_at = Campaign.objects.at_hand(), clock.now()
         super().save_model(request, obj, form, change)
-        if not change and not obj.is_collective:
-            Outlet.objects.create(merchant=obj, name=obj.name, address=obj.address, phone=obj.phone)
+        if not change:
+            open_first_outlet(obj)
 
     def sections(self, request: HttpRequest, row: Merchant) -> list[Section]:
         return [
@@ -349,7 +346,7 @@ class MerchantAdmin(DeskAdmin):
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Import shops from a workbook, with a preview."""
-        return importing.show(request, self.admin_site.each_context(request), self._campaign(request))
+        return importing.show(request, self.admin_site.each_context(request), Campaign.objects.at_hand())
 
     def code_view(self, request: HttpRequest, merchant_id: int, code_id: int) -> HttpResponse:
         """Show a one-time code on a sheet to print, as long as it is unused."""
