@@ -57,7 +57,6 @@ class ExportJob(models.Model):
     file = models.FileField("文件", upload_to="exports/", blank=True)
     error = models.CharField("错误", max_length=300, blank=True)
     attempts = models.PositiveSmallIntegerField("次数", default=0)
-    beat_at = models.DateTimeField("最近进展", null=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "导出记录"
