@@ -46,8 +46,9 @@ def _chromium_ends_with_the_run() -> Iterator[None]:
     close_shared()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser() -> Browser:
+    """Return the run's browser, started before a test's transaction: its event loop brings a connection of its own."""
     return shared_browser()
 
 
