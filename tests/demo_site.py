@@ -30,7 +30,7 @@ from tests.serving import Site, free_port, running, wait_for
 
 @contextmanager
 def served() -> Iterator[Site]:
-    """Serve this VAR_DIR's database with collected, compressed files."""
+    """Serve this VAR_DIR's database with collected, compressed files and a worker behind, as make run does."""
     call_command("collectstatic", interactive=False, verbosity=0)
     port = free_port()
     environment = {**os.environ, "HUIGOU_SERVING": "true", "VAR_DIR": str(settings.VAR_DIR)}
@@ -38,7 +38,8 @@ def served() -> Iterator[Site]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", "1", "--blocking-threads", "8", "--no-log", "huigou.wsgi:application",
     ]  # fmt: skip
-    with running(command, environment):
+    tasks = [sys.executable, "-m", "celery", "-A", "huigou", "worker", "--pool", "solo", "--loglevel", "error"]
+    with running(command, environment), running(tasks, environment):
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/readyz")
         yield Site(url, environment)

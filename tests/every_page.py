@@ -84,7 +84,8 @@ def cast(county: County) -> Cast:
     reason = "未按承诺明码标价，整改期间不参加"
     factories.a_merchant(county, name="示例整改商行", state=Merchant.State.SUSPENDED, state_reason=reason)
     citizen, other = (factories.a_consumer(name, place=Consumer.Place.INSIDE) for name in ("王小明", "赵生"))
-    done = factories.used(factories.drawn(county, citizen, "fuel"), clerk, 36_680)
+    drawn = factories.drawn(county, citizen, "fuel")  # which face it is nobody knows beforehand
+    done = factories.used(drawn, clerk, drawn.face_fen * drawn.round.campaign.multiplier + 6_680)
     waiting = factories.scanned(factories.drawn(county, other, "dining"), owner)
     return Cast(
         county=county,
