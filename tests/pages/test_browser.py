@@ -119,21 +119,23 @@ def test_the_whole_walk_from_binding_to_a_finished_redemption(county, shop, addr
 
 
 def test_a_lost_answer_is_asked_for_again_and_nothing_is_drawn_twice(county, wang, address, phone):
-    page, posts = phone(wang), []
+    page, posts, line = phone(wang), [], {"dead": True}
 
-    def lose_twice(route) -> None:  # type: ignore[no-untyped-def]
+    def lose(route) -> None:  # type: ignore[no-untyped-def]
+        # At least twice, and until what the page says meanwhile has been seen: on a busy machine it is soon gone.
         posts.append(route.request.post_data)
-        if len(posts) > 2:
+        if len(posts) > 2 and not line["dead"]:
             route.continue_()
             return
         route.fetch()
         route.abort()
 
-    page.route("**/api/v1/draws", lose_twice)
+    page.route("**/api/v1/draws", lose)
     page.goto(f"{address}/m/draw/dining")
     page.dblclick("[data-go]")
     page.wait_for_selector("text=正在确认")
     assert "失败" not in page.inner_text("main")
+    line["dead"] = False
     page.wait_for_selector("[data-landed]", timeout=20_000)
     assert len(posts) >= 3
     assert len(set(posts)) == 1
