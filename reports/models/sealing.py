@@ -14,6 +14,9 @@ class Seal(models.Model):
     horizon = models.BigIntegerField("事务界限")  # transfers with a smaller xact are sealed
     transfers = models.BigIntegerField("流水数")
     sums = models.JSONField("各账户余额（分）")  # {"kind:key": fen}
+    # [[code, debit kind, debit key, credit kind, credit key, fen, least fen, count]]: enough to go on from without
+    # reading the sealed rows again; some thousands at most, for it grows with batches and shops and not with coupons.
+    flows = models.JSONField("各类流水合计", default=list)
     digest = models.CharField("逐笔校验和", max_length=20, default="")
     sealed_at = models.DateTimeField("封存时间")
 
