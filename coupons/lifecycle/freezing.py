@@ -22,6 +22,17 @@ def keeps_open(campaign_id: int, until: dt.datetime) -> bool:
     return Freeze.objects.filter(campaign_id=campaign_id, released_at=None, frozen_at__lt=until).exists()
 
 
+def frozen_since(campaign_id: int) -> dt.datetime | None:
+    """Return when the standing freeze began, None where money moves."""
+    standing = Freeze.objects.filter(campaign_id=campaign_id, released_at=None)
+    return standing.values_list("frozen_at", flat=True).first()
+
+
+def extended(until: dt.datetime, since: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    """Return a window's end as a release of the standing freeze at ``now`` would leave it; later ones end it later."""
+    return until if since is None or since >= until else until + (now - since)
+
+
 def refuse_if_frozen(campaign_id: int, what: str) -> None:
     """Raise FROZEN naming what must wait, or BOOKS_CLOSED after the closing."""
     if Campaign.objects.filter(pk=campaign_id, closed_at__isnull=False).exists():

@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from coupons.ledger import Actor
+from coupons.lifecycle import freezing
 from coupons.models.books import ActorKind
 from huigou import clock
 from huigou.errors import Refusal
@@ -22,7 +23,7 @@ from huigou.money import parse_yuan, short_yuan, yuan
 from merchants import binding, redemption
 from merchants.errors import NO_REDEMPTION
 from merchants.models import Clerk, Redemption
-from merchants.views.page import refusal_page, shop_page, shown
+from merchants.views.page import refusal_page, shop_page, shown, window_of
 from merchants.views.scan import request_key
 
 QUICK_NUMBERS = 7  # buttons for 1 to 7 diners or nights; more are typed
@@ -82,7 +83,8 @@ def entry(request: HttpRequest, redemption_id: int) -> HttpResponse:
 
 
 def _form(request: HttpRequest, clerk: Clerk, row: Redemption, refusal: Refusal | None) -> HttpResponse:
-    category = row.category
+    category, now = row.category, clock.now()
+    since = freezing.frozen_since(clerk.outlet.merchant.campaign_id)
     values = {name: request.POST.get(name, "") for name in FIELDS}
     values["receipt_no"] = values["receipt_no"] or row.receipt_no
     return shop_page(
@@ -91,7 +93,8 @@ def _form(request: HttpRequest, clerk: Clerk, row: Redemption, refusal: Refusal 
         clerk=clerk,
         status=refusal.status if refusal else 200,
         refusal=refusal,
-        redemption=shown(row),
+        now=now,
+        redemption=shown(row) | window_of(row.entry_until, since, now),
         kind={
             "label": category.kind_label,
             "type": category.kind_type,
@@ -153,10 +156,8 @@ def redemptions(request: HttpRequest) -> HttpResponse:
     pages = max(1, -(-finished.count() // size))
     number = min(max(1, _number(request.GET.get("page"))), pages)
     waiting = rows_of(clerk).pending().order_by("entry_until", "pk")
-    pending = [
-        shown(row) | {"url": reverse("shop-entry", args=[row.pk]), "late": row.entry_until - now < SOON}
-        for row in waiting
-    ]
+    since = freezing.frozen_since(clerk.outlet.merchant.campaign_id)
+    pending = [_waiting(row, since, now) for row in waiting]
     listed = finished.order_by("-completed_at", "-pk")[(number - 1) * size : number * size]
     return shop_page(
         request,
@@ -176,6 +177,12 @@ def redemptions(request: HttpRequest) -> HttpResponse:
         page=number,
         pages=pages,
     )
+
+
+def _waiting(row: Redemption, since: dt.datetime | None, now: dt.datetime) -> dict[str, Any]:
+    window = window_of(row.entry_until, since, now)
+    late = window["entry_until"] - now < SOON
+    return shown(row) | window | {"url": reverse("shop-entry", args=[row.pk]), "late": late}
 
 
 def _day(request: HttpRequest, now: dt.datetime) -> dt.date:

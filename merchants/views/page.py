@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from coupons.lifecycle import freezing
 from coupons.views.page import page
 from huigou import clock
 from huigou.errors import Refusal
@@ -72,6 +74,11 @@ def refusal_page(request: HttpRequest, clerk: Clerk | None, refusal: Refusal, **
         **screen,
         **again,
     )
+
+
+def window_of(until: dt.datetime, since: dt.datetime | None, now: dt.datetime) -> dict[str, Any]:
+    """Return how a window for entries is shown; one that a freeze since then cut into stands still and grows."""
+    return {"entry_until": freezing.extended(until, since, now), "stands_still": since is not None and since < until}
 
 
 def shown(redemption: Redemption) -> dict[str, Any]:

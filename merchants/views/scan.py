@@ -47,7 +47,8 @@ def scan(request: HttpRequest) -> HttpResponse:
         return redirect("shop-entry", done.pk)
     pending = Redemption.objects.pending().filter(outlet_id=clerk.outlet_id).order_by("entry_until")
     dues = list(pending.values_list("entry_until", flat=True)[:100])
-    first_due = dues[0] if dues else None
+    since, now = freezing.frozen_since(clerk.outlet.merchant.campaign_id), clock.now()
+    first_due = min((freezing.extended(due, since, now) for due in dues), default=None)
     response = shop_page(
         request,
         "shop/scan.html",
@@ -55,7 +56,8 @@ def scan(request: HttpRequest) -> HttpResponse:
         tab="scan",
         pending=len(dues),
         first_due=first_due,
-        frozen=freezing.is_frozen(clerk.outlet.merchant.campaign_id),
+        now=now,
+        frozen=since is not None,
         wx_script=arriving.script_for(request),
     )
     return arriving.allow_script(request, response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import uuid
 
@@ -10,10 +11,11 @@ import qrcode
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from coupons import codes
-from coupons.models import Coupon
+from coupons import approval, codes
+from coupons.models import Coupon, Freeze
 from huigou import clock
 from merchants.models import Redemption
+from reports import reconcile
 from tests import factories
 from tests.pages.conftest import keeps_to_the_policy
 
@@ -231,3 +233,46 @@ def test_a_complaint_reaches_the_bureau_and_its_answer_the_consumer(county, wang
     [complaint] = phone.get("/m/problem").context["complaints"]
     assert (complaint.redemption_id, complaint.text) == (use.pk, "多收了钱")
     assert phone.post("/m/problem", {"merchant": use.merchant_id, "text": " "}).status_code == 400
+
+
+def test_a_freeze_stops_the_countdown_and_the_release_moves_the_end(county, wang, li, phone_of, auditor, leaders, at):
+    """Half an hour before the end the books freeze; the clerk's pages say half an hour for as long as it stands."""
+    scan = factories.scanned(factories.drawn(county, wang), li)
+    clerk = phone_of(li)
+    pages = ("/shop/redemptions", f"/shop/redemptions/{scan.pk}")
+
+    def end() -> str:
+        return clock.spoken(clerk.get(pages[1]).context["redemption"]["entry_until"], end=True)
+
+    def said() -> list[tuple[str, bool]]:
+        texts = [clerk.get(page).content.decode() for page in pages]
+        assert end() in texts[1]
+        return [("还剩 <b>30 分 0 秒</b>" in text, "data-until" in text) for text in texts]
+
+    until = scan.entry_until
+    at(until - dt.timedelta(minutes=30))
+    assert said() == [(False, True)] * 2  # the control: a clock that runs
+    freeze = Freeze.objects.create(
+        campaign=county.campaign, findings=[{"code": "x", "message": "x", "fingerprint": "x"}], frozen_at=clock.now()
+    )
+    for later in (10, 200):
+        at(until + dt.timedelta(minutes=later))
+        assert said() == [(True, False)] * 2
+        grown = until + dt.timedelta(minutes=later + 30)
+        assert clerk.get(pages[1]).context["redemption"]["entry_until"] == grown
+        assert clerk.get("/shop/scan").context["first_due"] == grown
+    approval.approve(reconcile.propose_release(freeze, maker=auditor, reason="查明").pk, leaders)
+    assert said() == [(False, True)] * 2
+    scan.refresh_from_db()
+    assert clerk.get(pages[1]).context["redemption"]["entry_until"] == scan.entry_until == grown
+    at(grown - dt.timedelta(seconds=1))
+    assert post(clerk, f"/api/v1/redemptions/{scan.pk}/complete", amount="318.00", kind="3").status_code == 200
+
+
+def test_what_was_over_before_the_freeze_shows_no_second_chance(county, wang, li, phone_of, at):
+    scan = factories.scanned(factories.drawn(county, wang), li)
+    at(scan.entry_until)
+    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    at(scan.entry_until + dt.timedelta(hours=1))
+    window = phone_of(li).get(f"/shop/redemptions/{scan.pk}").context["redemption"]
+    assert (window["entry_until"], window["stands_still"]) == (scan.entry_until, False)
