@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,17 @@ from coupons.plan.tables import (
 )
 from coupons.plan.wording import named_trades
 from huigou import clock
-from huigou.excel_reading import Cell, shown
+from huigou.excel_reading import Cell, Sheet, shown
 from huigou.money import FEN_PER_YUAN
 
 
 def read_plan(folder: Path) -> PlanDraft:
     """Return the plan of a folder; raises PlanError listing everything that cannot be read."""
+    return read_draft(find_sheets(folder), named_trades(folder))
+
+
+def find_sheets(folder: Path) -> dict[str, Sheet]:
+    """Return the plan's five sheets by the names they go by here; raises PlanError for what is no workbook of one."""
     problems = Problems()
     if not folder.is_dir():
         problems.add("方案文件夹", "", f"没有这个文件夹：{shown(folder, 80)}")
@@ -48,8 +55,22 @@ def read_plan(folder: Path) -> PlanDraft:
         )
     }
     problems.stop()
+    found = {title: sheet for title, sheet in sheets.items() if sheet}
+    if len({sheet.title for sheet in found.values()}) < len(found):  # two left at Sheet1: nobody would know which
+        return {title: replace(sheet, title=title) for title, sheet in found.items()}
+    return found
+
+
+def headed(title: str, sheet: Sheet, problems: Problems) -> Table:
+    """Return a sheet's table, found by the headings that the sheet of this name must have."""
+    return find_table(sheet, *_TABLES[title], problems)
+
+
+def read_draft(sheets: Mapping[str, Sheet], trades: Sequence[Named]) -> PlanDraft:
+    """Return the plan that the five sheets hold; raises PlanError listing every cell that cannot be read."""
+    problems = Problems()
     # Every table is looked for before any is read: a wrong workbook is named once and not by its every cell.
-    tables = {title: find_table(sheet, *_TABLES[title], problems) for title, sheet in sheets.items() if sheet}
+    tables = {title: headed(title, sheet, problems) for title, sheet in sheets.items()}
     problems.stop()
     settings, unknown = _settings(tables["设置"], problems)
     categories = _categories(tables["品类"], problems)
@@ -58,10 +79,7 @@ def read_plan(folder: Path) -> PlanDraft:
     merchants = annex2(tables["附件2"], categories, problems)
     problems.stop()
     hidden = [
-        Named(f"隐藏的{what}也已读入", Place(sheet.title, ""))
-        for sheet in sheets.values()
-        if sheet
-        for what in sheet.hidden
+        Named(f"隐藏的{what}也已读入", Place(sheet.title, "")) for sheet in sheets.values() for what in sheet.hidden
     ]
     return PlanDraft(
         settings=PlanSettings(**settings),
@@ -70,7 +88,7 @@ def read_plan(folder: Path) -> PlanDraft:
         batches=tuple(batches),
         merchants=tuple(merchants),
         printed=tuple(printed),
-        named=tuple(named_trades(folder)),
+        named=tuple(trades),
         unread=(*hidden, *unknown),
     )
 

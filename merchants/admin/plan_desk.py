@@ -1,4 +1,4 @@
-"""The plan desk: hand in four workbooks, see every finding, sign each off with a reason, load all or nothing."""
+"""The plan desk: hand in four workbooks, see every row with what is wrong in it, sign off, load all or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from coupons.plan.linting import FATAL, Finding, lint
-from coupons.plan.reading import read_plan
+from coupons.plan.reading import find_sheets, read_draft
+from coupons.plan.tables import PlanError
+from coupons.plan.wording import named_trades
+from coupons.resources import Preview, preview_plan
 from huigou import deeds
 from huigou.errors import Refusal
 from huigou.money import yuan
@@ -76,14 +79,20 @@ def _refuse_others(request: HttpRequest) -> None:
 
 
 def hand_in(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """Take the workbooks; what cannot be read is named with sheet, cell and reason, and nothing is kept."""
+    """Take the workbooks; where a cell cannot be read every row is shown with what is wrong in it, nothing is kept."""
     _refuse_others(request)
     form = BooksForm(request.POST or None, request.FILES or None)
     problems: list[Any] = []
+    previews: list[Preview] = []
     if request.method == "POST" and form.is_valid():
         token = _keep(form.cleaned_data)
         try:
-            read_plan(_folder(token))
+            sheets = find_sheets(_folder(token))
+            try:
+                read_draft(sheets, named_trades(_folder(token)))
+            except PlanError as unreadable:
+                previews, _ = preview_plan(sheets, unreadable.problems, [])
+                raise
         except Refusal as refusal:
             problems = getattr(refusal, "problems", [])
             form.add_error(
@@ -92,16 +101,25 @@ def hand_in(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             shutil.rmtree(_folder(token), ignore_errors=True)
         else:
             return HttpResponseRedirect(reverse("admin:merchants_merchant_plan_review", args=[token]))
-    page = {**context, "title": "导入方案", "is_fullwidth": "1", "form": form, "problems": problems}
+    page = {
+        **context,
+        "title": "导入方案",
+        "is_fullwidth": "1",
+        "form": form,
+        "problems": problems,
+        "previews": previews,
+    }
     return TemplateResponse(request, "admin/desk/plan_hand_in.html", page)
 
 
 def review(request: HttpRequest, context: dict[str, Any], token: str) -> HttpResponse:
-    """Show what the plan says and what is wrong with it; load it once every finding has a reason."""
+    """Show each row with what must be signed off in it; load the plan once every finding has a reason."""
     _refuse_others(request)
     folder = _folder(token)
-    draft = read_plan(folder)
+    sheets = find_sheets(folder)
+    draft = read_draft(sheets, named_trades(folder))
     findings = lint(draft)
+    previews, elsewhere = preview_plan(sheets, [], findings)
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.code, []).append(finding)
@@ -135,13 +153,7 @@ def review(request: HttpRequest, context: dict[str, Any], token: str) -> HttpRes
         "groups": [(code, rows, reasons[code], code in FATAL) for code, rows in groups.items()],
         "has_fatal": any(code in FATAL for code in groups),
         "refused": refused,
-        "batches": [
-            (_name(draft, b.category_code), yuan(b.face_fen), b.count, yuan(b.count * b.face_fen))
-            for b in draft.batches
-        ],
+        "previews": previews,
+        "elsewhere": elsewhere,
     }
     return TemplateResponse(request, "admin/desk/plan_review.html", page)
-
-
-def _name(draft: Any, code: str) -> str:
-    return next((c.name for c in draft.categories if c.code == code), code)

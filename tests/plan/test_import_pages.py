@@ -12,11 +12,14 @@ from django.test import Client
 from django.urls import reverse
 
 from coupons.models import Campaign, PlanFinding
+from coupons.plan.linting import lint
 from coupons.plan.reading import read_plan
 from huigou.excel_reading import read_sheets
 from merchants.models import Merchant, Outlet
 from reports.models import AuditEntry
 from tests import factories
+from tests.plan.make_second_county import FOLDER as SECOND
+from tests.plan.make_second_county import SECOND_COUNTY
 from tests.plan.workbooks import workbook
 
 PLAN = Path(__file__).resolve().parents[2] / "coupons/demo_plan"
@@ -145,8 +148,6 @@ def test_annex_2_as_printed_is_taken_with_and_without_its_contacts(county, with_
 
 
 def accepting_all() -> list[str]:
-    from coupons.plan.linting import lint
-
     codes = {finding.code for finding in lint(read_plan(PLAN))}
     return [part for code in sorted(codes) for part in ("--accept", f"{code}=已核对")]
 
@@ -194,6 +195,56 @@ def test_a_plan_that_cannot_be_read_is_named_with_sheet_cell_and_reason_and_not_
     assert "附件1!B1" in answer.content.decode()
     assert list((tmp_path / "plans").iterdir()) == []
     assert not Campaign.objects.exists()
+
+
+def test_every_row_of_a_plan_is_shown_with_what_must_be_signed_off_in_it(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    bureau = desk()
+    page = bureau.get(bureau.post(HAND_IN, books()).url)
+    previews = {preview.title: preview for preview in page.context_data["previews"]}
+    assert {title: len(preview.rows) for title, preview in previews.items()} == {
+        "设置": 14,
+        "品类": 6,
+        "活动时间": 7,
+        "附件1": 7,
+        "附件2": 12,
+    }
+    assert not any(row.errors for preview in previews.values() for row in preview.rows)
+    # Every finding stands once: at its row, above its sheet's rows, or with the plan's text.
+    at_rows = [f for preview in previews.values() for row in preview.rows for f in row.findings]
+    above = [said for preview in previews.values() for said in preview.about]
+    found = lint(read_plan(tmp_path / "plans" / next((tmp_path / "plans").iterdir()).name))
+    assert len(at_rows) + len(above) + len(page.context_data["elsewhere"]) == len(found)
+    subtotal = next(row for row in previews["附件1"].rows if row.number == 4)
+    assert [finding.code for finding in subtotal.findings] == ["annex1-row-count", "annex1-row-money"]
+    assert "印作" in page.content.decode()
+
+
+def test_an_unreadable_row_says_so_at_its_place_and_the_others_stand_beside_it(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    rows = [["附件1"], ["面额(元)", "餐饮(张)"], [20, 300], [50, "三百"], [100, -1], [None, 9]]
+    handed = {**books(), "annex1": SimpleUploadedFile("附件1.xlsx", workbook({"附件1": rows}))}
+    answer = desk().post(HAND_IN, handed)
+    annex = next(preview for preview in answer.context_data["previews"] if preview.title == "附件1")
+    assert annex.headings == ["面额(元)", "餐饮(张)"]
+    assert [(row.number, row.errors) for row in annex.rows] == [
+        (3, []),
+        (4, ["B4 数量“三百”不是整数"]),
+        (5, ["B5 数量 -1 不在 0 至 10000000 之间"]),
+        (6, ["A6 这一行没有面额"]),
+    ]
+    assert annex.bad == 3
+    assert "B4 数量“三百”不是整数" in answer.content.decode()
+
+
+def test_two_workbooks_left_at_sheet1_are_told_apart(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    handed = books(SECOND)
+    for name, book in (("annex1", "附件1"), ("annex2", "附件2")):
+        handed[name] = SimpleUploadedFile("x.xlsx", workbook({"Sheet1": SECOND_COUNTY[book][book]}))
+    bureau = desk()
+    previews = bureau.get(bureau.post(HAND_IN, handed).url).context_data["previews"]
+    assert [(preview.title, len(preview.rows)) for preview in previews][3:] == [("附件1", 6), ("附件2", 6)]
 
 
 def test_nobody_else_hands_in_a_plan(db):
