@@ -211,6 +211,12 @@ class Round(models.Model):
                 name="round_booked_after_dealt",
                 violation_error_message="未备奖的轮次不能入账",
             ),
+            # Until a round is booked somebody could still draw with a seed that is known.
+            models.CheckConstraint(
+                condition=Q(revealed_at=None) | Q(booked_at__isnull=False),
+                name="round_revealed_after_booked",
+                violation_error_message="未入账的轮次不能公开种子",
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
@@ -224,6 +230,8 @@ class Round(models.Model):
                        OR NEW.dealt_at IS DISTINCT FROM OLD.dealt_at
                        OR NEW.entry_until < OLD.entry_until
                        OR NEW.entropy_value <> OLD.entropy_value OR NEW.entropy_source <> OLD.entropy_source
+                       OR NEW.registration_minutes <> OLD.registration_minutes
+                       OR (OLD.revealed_at IS NOT NULL AND NEW.revealed_at IS DISTINCT FROM OLD.revealed_at)
                        OR (OLD.booked_at IS NOT NULL AND NEW.booked_at IS DISTINCT FROM OLD.booked_at) THEN
                         RAISE EXCEPTION 'round is dealt: its times are frozen' USING CONSTRAINT = 'round_is_dealt';
                     END IF;
