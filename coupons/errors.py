@@ -12,7 +12,6 @@ CODE_TRIES = Reason("code_tries", 429, "验证码错误次数过多，已作废"
 SMS_TOO_SOON = Reason("sms_too_soon", 429, "获取验证码过于频繁", "请 {seconds} 秒后再试")
 SMS_TOO_MANY = Reason("sms_too_many", 429, "今天获取验证码的次数已满", "请明天再试，或到村级服务站办理")
 SMS_BUDGET = Reason("sms_budget", 503, "短信发送繁忙", "请稍后再试，或到村级服务站办理")
-ALREADY_BOUND = Reason("already_bound", 409, "该手机号已绑定", "请直接使用；如需更换，请先解除绑定")
 LIVE_COUPONS = Reason("live_coupons", 409, "您还有 {count} 张未用完的消费券", "请在使用或到期后再注销")
 TOO_MANY_BINDINGS = Reason(
     "too_many_bindings", 429, "这个手机号近期绑定次数过多", "请一个月后再绑定，或到村级服务站、县工信局办理"
@@ -25,7 +24,7 @@ NO_STATION = Reason("no_station", 403, "您不是启用中的服务站的人员"
 VOUCH_UNBOUND = Reason("vouch_unbound", 404, "这个手机号还没有绑定", "请先帮本人绑定手机号，再证明所在地")
 CHALLENGE_FAILED = Reason("challenge_failed", 400, "安全校验没有通过", "请刷新页面后重试")
 
-# The draw, in the order of checks that tests/coupons/test_refusals.py pins
+# The draw, in the order of checks that tests/refusals/test_drawing.py pins
 ROUND_NOT_OPEN = Reason("round_not_open", 409, "第{number}轮将于{opens}开始抽奖", "请届时再来，届时按钮自动可用")
 ROUND_OVER = Reason("round_over", 409, "第{number}轮已于{closes}结束", "请留意下一轮抽奖时间")
 NO_ROUND = Reason("no_round", 409, "当前没有可参加的轮次", "请留意公告中的下一轮时间")

@@ -11,7 +11,7 @@ COLLECTIVE_NEEDS_SITES = Reason("collective_needs_sites", 409, "{merchant}为集
 NOT_OWNER = Reason("not_owner", 403, "只有店主可以解绑店员", "请联系店主或县工信局")
 NO_CLERK = Reason("no_clerk", 404, "没有这名店员", "请刷新页面查看")
 
-# Scanning, in the order of checks that tests/merchants/test_refusals.py pins
+# Scanning, in the order of checks that tests/redemption/test_order_of_refusals.py pins
 CODE_UNREADABLE = Reason(
     "code_unreadable", 400, "没有识别到消费券二维码", "请对准顾客手机上的二维码，或输入 8 位数字码"
 )

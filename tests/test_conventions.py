@@ -198,6 +198,25 @@ def test_every_refusal_has_a_code_of_its_own_a_sentence_and_a_next_step():
         assert CHINESE.search(reason.next_step) or "{" in reason.next_step, name
 
 
+def unnamed(known: list[tuple[str, Reason]], tests: str) -> list[str]:
+    """Return the reasons that stand in no test, neither by the name of their constant nor by their code."""
+    words = set(re.findall(r"\b[A-Z][A-Z_]+\b", tests)) | set(re.findall(r"""["']([a-z0-9_]+)["']""", tests))
+    return [name for name, reason in known if not {name.rpartition(".")[2], reason.code} & words]
+
+
+def test_every_refusal_is_named_by_a_test():
+    tests = [path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))]
+    assert unnamed(reasons(), "\n".join(tests)) == []
+
+
+def test_the_look_for_refusals_without_a_test_sees_one():
+    known = reasons()
+    name, reason = known[0]
+    others = " ".join(f'"{each.code}"' for _, each in known[1:])
+    assert unnamed(known, f"{others} def test_{reason.code}") == [name]
+    assert unnamed(known, f"{others} assert code == '{reason.code}'") == []
+
+
 # ---- shape
 
 LONGEST = 70  # lines with the docstring: a screen and a little

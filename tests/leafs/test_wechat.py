@@ -212,6 +212,14 @@ def test_a_wrong_app_secret_is_a_matter_for_the_operator(server: FakeWeChat, set
     assert (error.code, error.errcode) == ("wechat_misconfigured", 40001)
 
 
+@pytest.mark.parametrize("errcode", [40003, 40037, 41030, 47003])
+def test_a_message_that_wechat_does_not_take_is_not_sent_again(server: FakeWeChat, errcode: int) -> None:
+    server.errors.append(("/cgi-bin/message/subscribe/bizsend", errcode, "argument invalid"))
+    error = refused(wechat.send_subscribe, "o-wang", "tpl", {"thing1": "券"})
+    assert (error.reason, error.errcode, error.retryable) == (wechat.BAD_MESSAGE, errcode, False)
+    assert server.calls["/cgi-bin/message/subscribe/bizsend"] == 1
+
+
 def at_once(count: int, call: Any) -> list[Any]:
     """Run a call in many threads that start together; return what each got or raised."""
     found: list[Any] = []

@@ -203,6 +203,8 @@ def test_a_bad_boundary_is_refused_with_the_place_of_the_fault(county, desk, tex
     answer = desk.post(deed(county.campaign, "boundary"), {"text": text, "seen": "on"})
     assert answer.status_code == 422
     assert said in answer.content.decode()
+    # An empty field is the form's to refuse; everything else is the reader's.
+    assert (geo.BAD_BOUNDARY.next_step in answer.content.decode()) == bool(text)
     assert Campaign.objects.get().boundary is None
 
 
