@@ -128,7 +128,9 @@ def _without_logs(
     for deck in decks:
         contents, commitment = contents_from(deck.contents), bytes(deck.commitment)
         start = fairness.chain_start(contents.deck_id, commitment, bytes(deck.plan_hash))
-        files.append(fairness.deck_file(contents, commitment, start, [], heads[deck.pk], _registrants(deck)))
+        # The hash as it was frozen, not one made of what the row's contents say now.
+        sealed = bytes(deck.plan_hash)
+        files.append(fairness.deck_file(contents, commitment, start, [], heads[deck.pk], _registrants(deck), sealed))
     return fairness.round_file(
         files,
         [
@@ -152,24 +154,30 @@ def _registrants(deck: Deck) -> fairness.Registrants | None:
 
 
 def published_state(campaign: Campaign) -> str:
-    """Return what the published lines depend on; three quick queries."""
+    """Return what the published lines depend on; four quick queries."""
     decks = Deck.objects.filter(round__campaign=campaign)
     last = decks.aggregate(head=Max("heads__pk"), signed=Max("registrant_list__pk"))
     shares = SeedShare.objects.filter(round__campaign=campaign).count()
-    return f"{campaign.pk}-{last['head']}-{last['signed']}-{shares}"
+    sources = "|".join(Round.objects.filter(campaign=campaign).order_by("pk").values_list("entropy_source", flat=True))
+    named = hashlib.sha256(sources.encode()).hexdigest()[:8]
+    return f"{campaign.pk}-{last['head']}-{last['signed']}-{shares}-{named}"
 
 
 def published_lines(campaign: Campaign) -> Iterator[str]:
-    """Yield everything published of a campaign as JSON lines: key, commitments, lists, signed heads."""
+    """Yield everything published of a campaign as JSON lines: key, commitments, sources, lists, seals, heads."""
     yield fairness.key_line(signing.public_key(publishing.signing_key()))
     for share in SeedShare.objects.filter(round__campaign=campaign).select_related("round").order_by("round", "pk"):
         named = (campaign.code, share.round.number, share.custodian)
         yield fairness.commitment_line(*named, bytes(share.commitment))
+    for round_ in Round.objects.filter(campaign=campaign).exclude(entropy_source="").order_by("number"):
+        yield fairness.source_line(campaign.code, round_.number, round_.entropy_source)
     for deck in Deck.objects.filter(round__campaign=campaign, registrant_list__isnull=False).order_by("pk"):
         signed = publishing.signed_list(deck)
         yield fairness.registrants_line(signed) if signed else ""
     for deck in Deck.objects.filter(round__campaign=campaign).order_by("pk"):
-        for head in publishing.signed_heads(deck):
+        heads = publishing.signed_heads(deck)
+        yield publishing.seal_line(deck) if heads else ""
+        for head in heads:
             yield fairness.head_line(head)
 
 

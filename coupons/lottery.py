@@ -91,7 +91,8 @@ def fix_list(deck: Deck) -> RegistrantList | None:
         made = RegistrantList.objects.create(
             deck=deck, count=signed.people, digest=digest, signed_at=now, signature=signed.signature
         )
-    publishing.publish_list(deck)
+        # Out before it is committed: killed in between, the same list is signed once more, and never missing outside.
+        publishing.publish_list(deck)
     return made
 
 

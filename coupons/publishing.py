@@ -52,6 +52,11 @@ def publish_all_commitments() -> int:
     return sum(publish_commitments(round_) for round_ in waiting.select_related("campaign"))
 
 
+def publish_source(round_: Round) -> None:
+    """Append where a round's public entropy will come from to the file outside the database; it stands once named."""
+    _append(fairness.source_line(round_.campaign.code, round_.number, round_.entropy_source))
+
+
 def heads_file() -> Path:
     """Return the file outside the database to which heads are appended."""
     return Path(settings.VAR_DIR) / "heads" / "heads.jsonl"
@@ -60,7 +65,8 @@ def heads_file() -> Path:
 def publish_heads() -> int:
     """Sign the head of each log that is new or has grown since its last published one; return how many.
 
-    A deck's first head is that of its empty log, signed before the opening: it fixes what was sealed.
+    A deck's first head is that of its empty log, signed before the opening: it fixes what was sealed, and the hash of
+    the frozen plan and the commitment are published with it.
     """
     # One look into the index per deck, however many heads there are.
     last = Head.objects.filter(deck=OuterRef("pk")).order_by("-tickets").values("tickets")[:1]
@@ -74,21 +80,31 @@ def publish_heads() -> int:
 
 def _publish(deck_id: int) -> bool:
     with transaction.atomic():
+        # A head counts log entries: a ticket that is out without a draw is listed as void, and that committed, before
+        # a head that covers it leaves the house.
+        Deck.objects.select_for_update(no_key=True).get(pk=deck_id)
+        drawing.void_lost(connection.connection, deck_id)
+    with transaction.atomic():
         # Two publishers at once must not both sign: the second finds it done.
         deck = Deck.objects.select_for_update(no_key=True).get(pk=deck_id)
         now = clock.now()
-        if Head.objects.filter(deck=deck, tickets=deck.next_ticket).exists():
+        signed_before = Head.objects.filter(deck=deck)
+        if signed_before.filter(tickets=deck.next_ticket).exists():
             return False
-        # A head counts log entries: a ticket that is out without a draw is listed as void before it is signed.
-        if drawing.void_lost(connection.connection, deck.pk):
-            deck.refresh_from_db()
+        lines = "" if signed_before.exists() else seal_line(deck)
         label = contents_from(deck.contents).deck_id
         signed = signing.sign_head(signing_key(), label, deck.next_ticket, bytes(deck.head), fairness.microseconds(now))
         Head.objects.create(
             deck=deck, tickets=signed.tickets, head=signed.head, signed_at=now, signature=signed.signature
         )
-    _append(fairness.head_line(signed))
+        # Out before it is committed: killed in between, the head is signed once more, and never missing outside.
+        _append(lines + fairness.head_line(signed))
     return True
+
+
+def seal_line(deck: Deck) -> str:
+    """Return the published line of what a deck was dealt from: the frozen plan's hash and the commitment."""
+    return fairness.seal_line(contents_from(deck.contents).deck_id, bytes(deck.plan_hash), bytes(deck.commitment))
 
 
 def _append(line: str) -> None:

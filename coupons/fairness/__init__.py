@@ -18,6 +18,8 @@ from .document import (
     key_line,
     registrants_line,
     round_file,
+    seal_line,
+    source_line,
 )
 from .ed25519 import KEY_BYTES
 from .encoding import (
@@ -100,8 +102,10 @@ __all__ = [
     "round_id",
     "round_plan_hash",
     "round_seed",
+    "seal_line",
     "share_commitment",
     "sorted_faces",
     "sorted_registrants",
+    "source_line",
     "verify",
 ]

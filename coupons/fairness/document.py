@@ -72,13 +72,16 @@ class RoundFile:
 class Published:
     """Hold what was published while the round ran, kept by somebody outside the platform.
 
-    `commitments` are {(campaign, round, custodian): commitment}.
+    `commitments` are {(campaign, round, custodian): commitment}, `seals` {deck: (plan hash, deck commitment)} and
+    `sources` {(campaign, round): where its public entropy comes from}.
     """
 
     public_key: bytes | None = None
     commitments: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
     heads: list[SignedHead] = field(default_factory=list)
     registrants: list[SignedRegistrants] = field(default_factory=list)
+    seals: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    sources: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 # ---- writing
@@ -91,13 +94,17 @@ def deck_file(
     entries: Iterable[tuple[Entry, bytes]],
     heads: Sequence[SignedHead] = (),
     registrants: Registrants | None = None,
+    sealed_plan: bytes | None = None,
 ) -> DeckFile:
-    """Return a deck's part of the file from its log of (entry, head after it) and the empty log's head."""
+    """Return a deck's part of the file from its log of (entry, head after it) and the empty log's head.
+
+    `sealed_plan` is the plan's hash as it was frozen at dealing; without it the contents' own is stated.
+    """
     pairs = list(entries)
     links = [after for _, after in pairs]
     return DeckFile(
         contents=contents,
-        plan_hash=plan_hash(contents),
+        plan_hash=sealed_plan or plan_hash(contents),
         commitment=commitment,
         size=contents.size,
         drawn=len(pairs),
@@ -192,6 +199,16 @@ def commitment_line(campaign: str, round_no: int, custodian: str, commitment: by
     """Return the published file's line of a custodian's commitment."""
     named = {"campaign": campaign, "round": round_no, "custodian": custodian}
     return _line({"kind": "commitment", **named, "commitment": commitment.hex()})
+
+
+def source_line(campaign: str, round_no: int, source: str) -> str:
+    """Return the published file's line of where a round's public entropy will come from."""
+    return _line({"kind": "source", "campaign": campaign, "round": round_no, "source": source})
+
+
+def seal_line(deck: str, plan_hash: bytes, commitment: bytes) -> str:
+    """Return the published file's line of what a deck was dealt from; the empty log's signed head covers both."""
+    return _line({"kind": "seal", "deck": deck, "plan_hash": plan_hash.hex(), "commitment": commitment.hex()})
 
 
 def head_line(signed: SignedHead) -> str:

@@ -195,6 +195,14 @@ def _published_line(published: Published, value: Any) -> None:
         name = (_text(line["campaign"], check_code), _number(line["round"]), _text(line["custodian"]))
         if published.commitments.setdefault(name, _hex(line["commitment"])) != _hex(line["commitment"]):
             raise ValueError("同一保管人公布过两个不同的承诺")
+    elif kind == "source":
+        place = (_text(line["campaign"], check_code), _number(line["round"]))
+        if published.sources.setdefault(place, _text(line["source"])) != line["source"]:
+            raise ValueError("同一轮公布过两个不同的公共随机数来源")
+    elif kind == "seal":
+        deck, seal = _text(line["deck"], str), (_hex(line["plan_hash"]), _hex(line["commitment"]))
+        if published.seals.setdefault(deck, seal) != seal:
+            raise ValueError("同一副牌公布过两个不同的封条")
     elif kind == "head":
         stated = (line["tickets"], line["head"], line["signed_at_us"], line["signature"])
         published.heads.append(_head(_text(line["deck"], str), *stated))

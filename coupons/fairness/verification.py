@@ -103,6 +103,7 @@ def verify(
         return report.findings()
     key = _check_key(report, file, heads, public_key)
     _check_shares(report, file, heads)
+    _check_source(report, file, heads)
     case = _Case(file, heads, key, _round_seed(file), check_signature, report)
     if round_plan_hash(deck.contents for deck in file.decks) != file.plan_hash:
         report.add("plan-hash", "本轮计划的哈希与各品类内容不符")
@@ -145,6 +146,13 @@ def _check_shares(report: _Report, file: RoundFile, heads: Published | None) -> 
         report.add("share-published", "份额承诺（保管人或承诺值）与事先公布的不同")
 
 
+def _check_source(report: _Report, file: RoundFile, heads: Published | None) -> None:
+    """Check the public entropy against the source named ahead; files of before this was published say nothing."""
+    named = heads and heads.sources.get((file.campaign, file.round_no))
+    if named and named != (file.entropy and file.entropy.source):
+        report.add("entropy-published", "公共随机数的来源与事先公布的不同")
+
+
 def _round_seed(file: RoundFile) -> bytes | None:
     shares = {share.custodian: share.value for share in file.shares if share.value is not None}
     if len(shares) != len(file.shares):
@@ -176,6 +184,9 @@ def _check_contents(case: _Case, deck: DeckFile) -> None:
     where = (file.campaign, file.round_no, contents.category)
     if deck_commitment(*where, deck.plan_hash, commitments, file.entropy) != deck.commitment:
         case.report.add("commitment", "封存承诺与份额承诺、公共随机数、内容三者不符", name)
+    sealed = case.published and case.published.seals.get(name)
+    if sealed and sealed != (deck.plan_hash, deck.commitment):
+        case.report.add("seal-published", "计划哈希或封存承诺与发牌时公布的不同", name)
 
 
 def _check_tickets(report: _Report, deck: DeckFile) -> None:
@@ -345,5 +356,6 @@ def _check_published_decks(case: _Case) -> None:
         return
     prefix = round_id(case.file.campaign, case.file.round_no) + "/"
     present = {deck.contents.deck_id for deck in case.file.decks}
-    for name in sorted({head.deck for head in case.published.heads if head.deck.startswith(prefix)} - present):
+    known = {head.deck for head in case.published.heads} | set(case.published.seals)
+    for name in sorted({deck for deck in known if deck.startswith(prefix)} - present):
         case.report.add("deck-missing", "已签名公布过的牌不在文件里", name)

@@ -45,6 +45,15 @@ def ended(client, at, tmp_path, settings):
     tasks.sweep()
     document, published = take_away(client)
     assert verified(document, published) == []
+    # What stands on the public page is what the files say the deck was dealt from, and the contents hash to it.
+    [stated], deck = document["decks"], factories.deck_of(county)
+    assert stated["plan_hash"] == fairness.plan_hash(contents_from(deck.contents)).hex()
+    assert stated["plan_hash"] in client.get("/public/rounds/1/").content.decode()
+    seal = publishing.seal_line(deck)
+    assert stated["plan_hash"] in seal
+    assert stated["commitment"] in seal
+    assert seal in published
+    assert publishing.heads_file().read_text().count(seal) == 1
     return county, published
 
 
@@ -107,6 +116,12 @@ def _contents(sql, deck, cards):
     sql("UPDATE coupons_deck SET contents = jsonb_set(contents, '{faces}', %s::jsonb)", str(faces))
 
 
+def _contents_and_hash(sql, deck, cards):
+    _contents(sql, deck, cards)
+    deck.refresh_from_db()
+    sql("UPDATE coupons_deck SET plan_hash = %s", fairness.plan_hash(contents_from(deck.contents)))
+
+
 def _entropy(sql, deck, cards):
     sql("UPDATE coupons_round SET entropy_source = '体彩', entropy_value = '12345' WHERE id = %s", deck.round_id)
 
@@ -141,7 +156,8 @@ FORGERIES = {
     "tail cut": (_cut, {"tail-cut"}, 25),
     "another seed": (_share, {"share-commitment", "card"}, None),
     "another seed and its commitment": (_share_and_commitment, {"share-published", "commitment"}, None),
-    "other contents": (_contents, {"commitment", "seal-mismatch"}, None),
+    "other contents": (_contents, {"plan-hash"}, None),
+    "other contents and their hash": (_contents_and_hash, {"commitment", "seal-mismatch", "seal-published"}, None),
     "public number added": (_entropy, {"commitment", "card"}, None),
     "another seal": (lambda sql, d, c: sql("UPDATE coupons_deck SET commitment = %s", OTHER), {"commitment"}, None),
     "a second win": (_second_win, {"second-win", "link"}, 9),

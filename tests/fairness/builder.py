@@ -107,7 +107,10 @@ class Story:
         lines += [
             fairness.commitment_line(CAMPAIGN, ROUND_NO, name, value) for name, value in self.commitments().items()
         ]
+        if file.entropy:
+            lines.append(fairness.source_line(CAMPAIGN, ROUND_NO, file.entropy.source))
         for deck in file.decks:
+            lines.append(fairness.seal_line(deck.contents.deck_id, deck.plan_hash, deck.commitment))
             lines += [fairness.head_line(head) for head in deck.heads]
             if deck.registrants:
                 lines.append(fairness.registrants_line(deck.registrants.signed))

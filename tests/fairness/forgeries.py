@@ -245,6 +245,15 @@ def _wrong_totals(doc):
     dining(doc)["drawn"], dining(doc)["head"] = 39, "00" * 32
 
 
+def _other_source(doc):
+    doc["entropy"]["source"] = "另一期"
+    resealed(doc)
+
+
+def _other_plan_hash(doc):
+    dining(doc)["plan_hash"] = hashlib.sha256(b"another plan").hexdigest()
+
+
 def _other_campaign(doc):
     doc["campaign"] = "qianan-2"
     resealed(doc)
@@ -269,11 +278,13 @@ FORGERIES = [
     Forgery("整体改写，换公钥", _full_rewrite, (("key", None), ("share-published", None), ("signature", 0))),
     Forgery("整体改写，写原公钥", _full_rewrite_same_key_stated, (("seal-mismatch", None), ("head-mismatch", 0))),
     Forgery("改内容", _other_contents, (("plan-hash", None),)),
-    Forgery("改内容，承诺重算", _other_contents_resealed, (("seal-mismatch", None),)),
+    Forgery("改内容，承诺重算", _other_contents_resealed, (("seal-mismatch", None), ("seal-published", None))),
+    Forgery("改计划哈希", _other_plan_hash, (("plan-hash", None), ("seal-published", None), ("commitment", None))),
+    Forgery("改公共随机数来源，承诺重算", _other_source, (("entropy-published", None), ("seal-published", None))),
     Forgery("改倍数", _other_multiplier, (("plan-hash", None),)),
     Forgery("改张数", _larger_deck, (("size", None),)),
     Forgery("改公共随机数", _other_entropy, (("commitment", None), ("card", 0))),
-    Forgery("去掉公共随机数，承诺重算", _no_entropy_resealed, (("seal-mismatch", None),)),
+    Forgery("去掉公共随机数，承诺重算", _no_entropy_resealed, (("seal-mismatch", None), ("entropy-published", None))),
     Forgery("改封存承诺", _other_commitment, (("commitment", None), ("link", 0), ("seal-mismatch", None))),
     Forgery("改份额承诺", _other_share_commitment, (("share-commitment", None), ("share-published", None))),
     Forgery("去掉一名保管人", _custodian_left_out, (("share-published", None), ("seal-mismatch", None))),

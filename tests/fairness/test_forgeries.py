@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
+from playwright.sync_api import Error
 
 from coupons import fairness
 from tests.fairness import forgeries
 from tests.fairness.builder import CAMPAIGN, ENTROPY, PRIVATE_KEY, ROUND_NO, Story, contents, person
-from tests.fairness.verifiers import by_javascript, by_package, by_standalone, need_chromium, need_javascript
+from tests.fairness.verifiers import (
+    by_javascript,
+    by_package,
+    by_standalone,
+    need_chromium,
+    need_javascript,
+    standalone,
+)
 
 WHEEL_ROUND = (forgeries.honest().document(), forgeries.honest().published())
 LOTTERY_ROUND = (forgeries.lottery().document(), forgeries.lottery().published())
@@ -53,6 +62,32 @@ def test_a_careful_rewrite_is_seen_only_through_the_published_file():
     document = forged(WHEEL_ROUND[0], next(f for f in forgeries.FORGERIES if f.name == "整体改写，换公钥"))
     assert errors(by_package(document, None)) == set()
     assert errors(by_package(document, WHEEL_ROUND[1])) != set()
+
+
+def test_a_published_file_of_before_seals_and_sources_still_verifies():
+    kept = [line for line in WHEEL_ROUND[1].splitlines() if '"kind":"se' not in line and '"kind":"so' not in line]
+    old = "\n".join(kept)
+    assert len(kept) == len(WHEEL_ROUND[1].splitlines()) - 3  # two decks' seals, one source
+    assert by_package(WHEEL_ROUND[0], old) == by_standalone(WHEEL_ROUND[0], old) == []
+    assert by_javascript([(WHEEL_ROUND[0], old)], need_javascript()) == [[]]
+    forgery = next(f for f in forgeries.FORGERIES if f.name == "改内容，承诺重算")
+    assert "seal-mismatch" in {code for code, _ in errors(by_package(forged(WHEEL_ROUND[0], forgery), old))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "other"),
+    [("seal", "plan_hash", "00" * 32), ("seal", "commitment", "00" * 32), ("source", "source", "另一期")],
+)
+def test_two_different_seals_or_sources_void_the_published_file(kind, key, other):
+    line = next(json.loads(text) for text in WHEEL_ROUND[1].splitlines() if f'"kind":"{kind}"' in text)
+    twice, contrary = (WHEEL_ROUND[1] + json.dumps(more) + "\n" for more in (line, {**line, key: other}))
+    assert by_package(WHEEL_ROUND[0], twice) == by_standalone(WHEEL_ROUND[0], twice) == []
+    assert by_javascript([(WHEEL_ROUND[0], twice)], need_javascript()) == [[]]
+    for read in (fairness.read_published, standalone.read_published):
+        with pytest.raises(Exception, match="公布文件第"):
+            read(contrary)
+    with pytest.raises((AssertionError, Error), match="公布文件第"):
+        by_javascript([(WHEEL_ROUND[0], contrary)], need_javascript())
 
 
 def test_a_key_known_from_elsewhere_outranks_both_files():

@@ -1,4 +1,7 @@
-"""A whole campaign's 20,450 draws verify in under five seconds, signatures included."""
+"""A whole campaign's 20,450 draws verify in under five seconds, signatures included.
+
+By the processor's time: a machine that is busy with something else says nothing about the verifier.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +30,21 @@ def campaign() -> tuple[str, str]:
 
 
 def test_the_package_is_in_time(campaign):
-    started = time.perf_counter()
+    started = time.process_time()
     published = fairness.read_published(campaign[1])
     findings = fairness.verify(json.loads(campaign[0]), published, check_signature=signing.verify)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     assert findings == []
     assert took < LIMIT_S
 
 
 def test_the_package_is_in_time_with_its_own_signatures(campaign):
-    started = time.perf_counter()
+    started = time.process_time()
     assert fairness.verify(json.loads(campaign[0]), fairness.read_published(campaign[1])) == []
-    assert time.perf_counter() - started < LIMIT_S
+    assert time.process_time() - started < LIMIT_S
 
 
 def test_the_single_file_is_in_time(campaign):
-    started = time.perf_counter()
+    started = time.process_time()
     assert standalone.verify(json.loads(campaign[0]), standalone.read_published(campaign[1])) == []
-    assert time.perf_counter() - started < LIMIT_S
+    assert time.process_time() - started < LIMIT_S

@@ -129,9 +129,9 @@
     unique(doc.decks.map((deck) => deck.category), "品类");
   }
 
-  /* Return {key, commitments, heads, registrants}; lines of other kinds are left out. */
+  /* Return {key, commitments, sources, seals, heads, registrants}; lines of other kinds are left out. */
   function readPublished(text) {
-    const out = { key: null, commitments: [], heads: [], registrants: [] };
+    const out = { key: null, commitments: [], sources: new Map(), seals: new Map(), heads: [], registrants: [] };
     text.split("\n").forEach((line, i) => {
       const where = `公布文件第 ${i + 1} 行`;
       if (!line.trim()) return;
@@ -155,6 +155,18 @@
         const earlier = out.commitments.find(same);
         need(!earlier || earlier.commitment === item.commitment, where);
         if (!earlier) out.commitments.push(item);
+      } else if (item.kind === "source") {
+        name(item.campaign, where, false);
+        whole(item.round, where);
+        const round = `${item.campaign}/${item.round}`;
+        name(item.source, where);
+        need((out.sources.get(round) || item.source) === item.source, where);
+        out.sources.set(round, item.source);
+      } else if (item.kind === "seal") {
+        need(typeof item.deck === "string", where);
+        const seal = raw(item.plan_hash, where) + raw(item.commitment, where);
+        need((out.seals.get(item.deck) || seal) === seal, where);
+        out.seals.set(item.deck, seal);
       } else if (item.kind === "head" || item.kind === "registrants") {
         need(typeof item.deck === "string", where);
         const [number, digest] = item.kind === "head" ? [item.tickets, item.head] : [item.count, item.hash];

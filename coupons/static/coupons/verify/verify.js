@@ -52,13 +52,20 @@
     }
   }
 
+  function checkSource(report, doc, published) {
+    const named = published && published.sources.get(`${doc.campaign}/${doc.round}`);
+    if (named && (doc.entropy === null || doc.entropy.source !== named)) {
+      report("entropy-published", "公共随机数的来源与事先公布的不同");
+    }
+  }
+
   function roundSeed(doc) {
     if (doc.shares.some((share) => share.share === null)) return null;
     const shares = doc.shares.map((share) => [share.custodian, code.unhex(share.share)]);
     return code.roundSeed(doc.campaign, doc.round, shares, doc.entropy);
   }
 
-  function checkSeal(report, doc, deck, id) {
+  function checkSeal(report, doc, deck, id, published) {
     const size = deckSize(deck);
     if (deck.size !== size) report("size", `牌的张数写作 ${deck.size}，按内容应为 ${size}`, id);
     if (code.hex(code.planHash(doc, deck.category, deck.contents)) !== deck.plan_hash) {
@@ -68,6 +75,10 @@
     const right = code.deckCommitment(id, code.unhex(deck.plan_hash), commitments, doc.entropy);
     if (code.hex(right) !== deck.commitment) {
       report("commitment", "封存承诺与份额承诺、公共随机数、内容三者不符", id);
+    }
+    const sealed = published && published.seals.get(id);
+    if (sealed && sealed !== deck.plan_hash + deck.commitment) {
+      report("seal-published", "计划哈希或封存承诺与发牌时公布的不同", id);
     }
   }
 
@@ -249,13 +260,14 @@
     };
     const context = { report, doc, published, holds };
     checkShares(report, doc, published);
+    checkSource(report, doc, published);
     const seed = roundSeed(doc);
     if (code.hex(code.roundPlanHash(doc)) !== doc.plan_hash) report("plan-hash", "本轮计划的哈希与各品类内容不符");
     for (const deck of doc.decks) {
       const id = code.deckId(doc, deck.category);
       await progress(`正在核对 ${deck.category}：${deck.log.length} 条`);
       const ownSeed = seed && code.deckSeed(seed, deck.category);
-      checkSeal(report, doc, deck, id);
+      checkSeal(report, doc, deck, id, published);
       checkOrder(report, deck, id);
       if (ownSeed) checkCards(report, deck, id, ownSeed);
       checkPeople(report, doc, deck, id);
@@ -265,7 +277,7 @@
       if (deck.contents.mode === "lottery") await checkLottery(context, deck, id, ownSeed);
     }
     const present = new Set(doc.decks.map((deck) => code.deckId(doc, deck.category)));
-    const expected = new Set((published ? published.heads : []).map((head) => head.deck));
+    const expected = new Set(published ? [...published.heads.map((head) => head.deck), ...published.seals.keys()] : []);
     for (const id of [...expected].sort(code.byBytes)) {
       if (id.startsWith(code.deckId(doc, "")) && !present.has(id)) {
         report("deck-missing", "已签名公布过的牌不在文件里", id);

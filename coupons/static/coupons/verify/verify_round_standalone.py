@@ -309,7 +309,7 @@ def read_document(doc):
 
 
 def read_published(text):
-    out = {"key": None, "commitments": {}, "heads": {}, "registrants": {}}
+    out = {"key": None, "commitments": {}, "sources": {}, "seals": {}, "heads": {}, "registrants": {}}
     for number, line in enumerate(text.split("\n"), 1):
         where = f"公布文件第 {number} 行"
         if not line.strip():
@@ -326,6 +326,13 @@ def read_published(text):
                 kept = out["commitments"].setdefault(place, {})
                 value = raw(item["commitment"], where)
                 need(kept.setdefault(name(item["custodian"], where), value) == value, where)
+            elif kind == "source":
+                place = (name(item["campaign"], where, slash=False), whole(item["round"], where))
+                named_source = name(item["source"], where)
+                need(out["sources"].setdefault(place, named_source) == named_source, where)
+            elif kind == "seal":
+                seal = (raw(item["plan_hash"], where), raw(item["commitment"], where))
+                need(out["seals"].setdefault(part(item["deck"], str, where), seal) == seal, where)
             elif kind == "head":
                 head = (whole(item["tickets"], where), raw(item["head"], where), *signed(item, where))
                 out["heads"].setdefault(part(item["deck"], str, where), set()).add(head)
@@ -362,11 +369,17 @@ def verify(doc, published=None, key=None):
     if stated != key or (outside and outside != key):
         report("key", "文件里的签名公钥与事先公布的不是同一个")
     seed, commitments = check_shares(report, doc, published)
+    source = published and published["sources"].get((doc["campaign"], doc["round"]))
+    if source and (doc["entropy"] is None or doc["entropy"]["source"] != source):
+        report("entropy-published", "公共随机数的来源与事先公布的不同")
     if round_plan_hash(doc) != bytes.fromhex(doc["plan_hash"]):
         report("plan-hash", "本轮计划的哈希与各品类内容不符")
     for source, deck in zip(doc["decks"], decks):
         key_of_deck = seed and deck_seed(seed, source["category"])
         check_seal(report, doc, source, deck, commitments)
+        sealed = published and published["seals"].get(deck["id"])
+        if sealed and sealed != (deck["plan_hash"], deck["commitment"]):
+            report("seal-published", "计划哈希或封存承诺与发牌时公布的不同", deck["id"])
         check_order(report, deck)
         if key_of_deck:
             check_cards(report, deck, key_of_deck)
@@ -378,7 +391,7 @@ def verify(doc, published=None, key=None):
             check_lottery(report, deck, key, published, key_of_deck)
     if published:
         prefix, present = deck_name(doc, ""), {deck["id"] for deck in decks}
-        for deck in sorted(set(published["heads"]) - present):
+        for deck in sorted((set(published["heads"]) | set(published["seals"])) - present):
             if deck.startswith(prefix):
                 report("deck-missing", "已签名公布过的牌不在文件里", deck)
     return list(report.kinds.values())
