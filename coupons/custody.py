@@ -10,8 +10,8 @@ import datetime as dt
 from django.db import transaction
 from django.db.utils import DatabaseError
 
-from coupons import approval, fairness
-from coupons.errors import ENTROPY_EARLY, ENTROPY_LATE, ROUND_DEALT, ROUND_TIMES
+from coupons import approval, fairness, publishing
+from coupons.errors import ENTROPY_EARLY, ENTROPY_LATE, ENTROPY_NAMED, ROUND_DEALT, ROUND_TIMES
 from coupons.models import ChangeRequest, Notice, Round
 from coupons.seeds import COMMIT_AHEAD
 from huigou import clock
@@ -78,7 +78,10 @@ def postpone(change: ChangeRequest) -> None:
 
 
 def propose_entropy_source(round_: Round, source: str, *, maker: Staff, reason: str) -> ChangeRequest:
-    """Ask to name, a day or more ahead, the public number that goes into a round's seed; raises ENTROPY_LATE."""
+    """Ask to name, a day or more ahead, the public number that goes into a round's seed.
+
+    Raises ENTROPY_NAMED when one is named, which stands; ENTROPY_LATE.
+    """
     _refuse_source(round_)
     return _propose(round_, "source", source, f"{round_}公开随机数来源：{source}", maker, reason)
 
@@ -101,6 +104,8 @@ def _propose(round_: Round, key: str, text: str, summary: str, maker: Staff, rea
 def _refuse_source(round_: Round) -> None:
     if round_.dealt_at is not None:
         raise ROUND_DEALT(number=round_.number)
+    if round_.entropy_source:
+        raise ENTROPY_NAMED(source=round_.entropy_source)
     # The commitments' last hour is the source's too: afterwards somebody could pick a source that suits.
     if clock.now() > round_.opens_at - COMMIT_AHEAD or round_.postponed_notice:
         raise ENTROPY_LATE()
@@ -115,12 +120,29 @@ def _refuse_value(round_: Round) -> None:
 
 @approval.executes("entropy")
 def register_entropy(change: ChangeRequest) -> None:
-    """Write the approved source or value; raises ROUND_DEALT, ENTROPY_LATE, ENTROPY_EARLY."""
+    """Write the approved source or value; raises ROUND_DEALT, ENTROPY_NAMED, ENTROPY_LATE, ENTROPY_EARLY.
+
+    A value that was typed in wrongly is put right in public: by two people again, and everybody reads what it was.
+    """
     round_ = Round.objects.select_for_update().get(pk=change.payload["round"], campaign_id=change.campaign_id)
     if "source" in change.payload:
         _refuse_source(round_)
         round_.entropy_source = change.payload["source"]
+        publishing.publish_source(round_)
     else:
         _refuse_value(round_)
+        if round_.entropy_value and round_.entropy_value != change.payload["value"]:
+            _tell_of_correction(round_, change)
         round_.entropy_value = change.payload["value"]
     round_.save(update_fields=["entropy_source", "entropy_value"])
+
+
+def _tell_of_correction(round_: Round, change: ChangeRequest) -> None:
+    was, now = round_.entropy_value, change.payload["value"]
+    Notice.objects.create(
+        campaign=change.campaign,
+        title=f"{round_}公开随机数更正",
+        body=f"来源：{round_.entropy_source}。原登记 {was}，更正为 {now}。理由：{change.reason}",
+        shown_from=clock.now(),
+        shown_until=round_.closes_at,
+    )

@@ -49,12 +49,16 @@ LIST_CHANGED = Reason("list_changed", 503, "报名名单与已公布的哈希不
 PREVIOUS_NOT_BOOKED = Reason("previous_not_booked", 409, "第{number}轮尚未入账完毕", "请待上一轮到期入账后再备奖")
 SHARE_MISSING = Reason("share_missing", 409, "种子份额尚未交齐：{who}", "请催交份额，或由两人办理延期")
 SHARE_LATE = Reason("share_late", 409, "承诺须在开始前一天提交", "请改为下一轮提交")
+SEED_BROKEN = Reason(
+    "seed_broken", 503, "“{who}”封存的份额打不开或与承诺不符，备奖与抽奖暂停", "请留意公告，份额核对后继续"
+)
 SHARE_WRONG = Reason("share_wrong", 400, "份额与已公布的承诺值不符", "请核对后重新交付")
 ROUND_DEALT = Reason("round_dealt", 409, "第{number}轮已备奖，内容已锁定", "请改动尚未备奖的轮次")
 ROUND_TIMES = Reason(
     "round_times", 409, "轮次时间须晚于原定和现在，且不与其他轮次重叠、不改变次序", "请改时间后重新提出"
 )
 ENTROPY_LATE = Reason("entropy_late", 409, "公开随机数的来源须在开始前一天登记", "请改为下一轮登记")
+ENTROPY_NAMED = Reason("entropy_named", 409, "公开随机数的来源已登记并公布：{source}", "来源不能再改，请登记数值")
 ENTROPY_EARLY = Reason("entropy_early", 409, "须先登记来源，并在承诺截止之后登记数值", "请在开始前一天之内登记")
 RELEASE_OVER_POOL = Reason("release_over_pool", 409, "{batch}投放 {count} 张超过奖池所余 {left} 张", "请减少投放数量")
 PLAN_FINDINGS = Reason("plan_findings", 409, "方案中有 {count} 个问题尚未认可：{codes}", "请逐项核对并写明认可理由")

@@ -15,7 +15,7 @@ import os
 from django.db import connection, transaction
 
 from coupons import fairness
-from coupons.errors import ROUND_DEALT, SHARE_LATE, SHARE_WRONG
+from coupons.errors import ROUND_DEALT, SEED_BROKEN, SHARE_LATE, SHARE_WRONG
 from coupons.models import Round, SeedShare
 from huigou import clock
 from huigou.fields import seal, unseal
@@ -73,14 +73,17 @@ def commit(round_: Round, staff: Staff, commitment: bytes) -> SeedShare:
 
     A postponement does not open the door again: which shares go in was frozen with the first date.
     """
-    now = clock.now()
-    if now > round_.opens_at - COMMIT_AHEAD or round_.postponed_notice:
-        raise SHARE_LATE()
     if staff.department not in CUSTODIANS or len(commitment) != 32:
         raise SHARE_WRONG()
-    return SeedShare.objects.create(
-        round=round_, custodian=staff.department, commitment=commitment, committed_at=now, committed_by=staff
-    )
+    with transaction.atomic():
+        # A postponement takes the same row: it waits for us, or we read what it wrote, and the clock after it.
+        held = Round.objects.select_for_update(of=("self",)).get(pk=round_.pk)
+        now = clock.now()
+        if now > held.opens_at - COMMIT_AHEAD or held.postponed_notice:
+            raise SHARE_LATE()
+        return SeedShare.objects.create(
+            round=held, custodian=staff.department, commitment=commitment, committed_at=now, committed_by=staff
+        )
 
 
 def hand_over(round_: Round, staff: Staff, share: bytes) -> None:
@@ -109,10 +112,27 @@ def open_shares(round_: Round) -> dict[str, bytes]:
     return {share.custodian: unseal(bytes(share.sealed), PURPOSE) for share in round_.shares.all() if share.sealed}
 
 
+def committed_shares(round_: Round) -> dict[str, bytes]:
+    """Return {custodian: share} of a round whose shares are all there and are those committed; raises SEED_BROKEN.
+
+    Nobody draws from a seed that the reveal could not prove: a share exchanged behind our back stops the round.
+    """
+    opened = {}
+    for share in round_.shares.all():
+        try:
+            opened[share.custodian] = value = unseal(bytes(share.sealed or b""), PURPOSE)
+            said = fairness.share_commitment(round_.campaign.code, round_.number, share.custodian, value)
+        except ValueError as wrong:
+            raise SEED_BROKEN(who=custodian_name(share.custodian)) from wrong
+        if said != bytes(share.commitment):
+            raise SEED_BROKEN(who=custodian_name(share.custodian))
+    return opened
+
+
 @functools.lru_cache(maxsize=16)
 def _round_seed(round_id: int) -> bytes:
     round_ = Round.objects.select_related("campaign").prefetch_related("shares").get(pk=round_id)
-    return fairness.round_seed(round_.campaign.code, round_.number, open_shares(round_), entropy(round_))
+    return fairness.round_seed(round_.campaign.code, round_.number, committed_shares(round_), entropy(round_))
 
 
 def deck_seed(round_id: int, category_code: str) -> bytes:

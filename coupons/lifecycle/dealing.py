@@ -49,7 +49,7 @@ def ensure_dealt(round_id: int) -> None:
 def deal(round_id: int) -> bool:
     """Deal a round: release from the pool, decks with contents, commitment and log start. False if it is dealt.
 
-    Raises PREVIOUS_NOT_BOOKED, SHARE_MISSING, RELEASE_OVER_POOL, FROZEN.
+    Raises PREVIOUS_NOT_BOOKED, SHARE_MISSING, SEED_BROKEN, RELEASE_OVER_POOL, FROZEN.
     """
     with transaction.atomic():
         round_ = Round.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=round_id)
@@ -67,6 +67,8 @@ def deal(round_id: int) -> bool:
         # A round that releases nothing has no deck to seal: an approved release of zero ends one whose share never comes.  # noqa: E501
         if any(counts.values()) and (missing or (round_.entropy_source and not round_.entropy_value)):
             raise SHARE_MISSING(who="、".join(map(seeds.custodian_name, missing)) or round_.entropy_source)
+        if any(counts.values()):
+            seeds.committed_shares(round_)
         released = _release(round_, counts, now)
         for category in Category.objects.filter(campaign_id=round_.campaign_id, is_active=True):
             _make_deck(round_, category, [a for a in released if a.batch.category_id == category.pk])

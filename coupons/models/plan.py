@@ -239,6 +239,17 @@ class Round(models.Model):
                 """,
             ),
             pgtrigger.Trigger(
+                name="round_source_once",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("entropy_source"),
+                condition=pgtrigger.Q(old__entropy_source__gt="")
+                & pgtrigger.Q(old__entropy_source__df=pgtrigger.F("new__entropy_source")),
+                func="""
+                    RAISE EXCEPTION 'the source of the public number stands once named'
+                        USING CONSTRAINT = 'round_source_once';
+                """,
+            ),
+            pgtrigger.Trigger(
                 name="round_no_overlap",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("opens_at", "closes_at"),

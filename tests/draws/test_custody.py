@@ -11,14 +11,23 @@ import pytest
 from django.db import connection
 from django.db.utils import DatabaseError
 
-from coupons import custody, fairness, lifecycle, seeds, tasks
-from coupons.errors import ENTROPY_EARLY, ENTROPY_LATE, SAME_DEPARTMENT, SHARE_LATE, SHARE_MISSING, SHARE_WRONG
-from coupons.models import Notice, Round, SeedShare
-from huigou.fields import unseal
+from coupons import custody, drawing, fairness, lifecycle, publishing, seeds, tasks
+from coupons.errors import (
+    ENTROPY_EARLY,
+    ENTROPY_LATE,
+    ENTROPY_NAMED,
+    SAME_DEPARTMENT,
+    SEED_BROKEN,
+    SHARE_LATE,
+    SHARE_MISSING,
+    SHARE_WRONG,
+)
+from coupons.models import Head, Notice, Round, SeedShare
+from huigou.fields import seal, unseal
 from huigou.models import Department
 from tests import factories
 from tests.conftest import as_owner
-from tests.draws.helpers import cards_of, refused, take_away, verified
+from tests.draws.helpers import cards_of, forging, refused, take_away, verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHARE = bytes(range(64))
@@ -47,6 +56,10 @@ def commitment_of(round_: Round, custodian: str, share: bytes = SHARE) -> bytes:
     return fairness.share_commitment(round_.campaign.code, round_.number, custodian, share)
 
 
+def fresh(round_: Round) -> Round:
+    return Round.objects.get(pk=round_.pk)
+
+
 def made_elsewhere(round_: Round, custodian: str) -> tuple[str, str]:
     """Return share and commitment as a custodian makes them on a machine of the own."""
     command = [sys.executable, str(STANDALONE), "--new-share", round_.campaign.code, str(round_.number), custodian]
@@ -63,6 +76,13 @@ def test_the_whole_way_by_the_desk(client, before, at):
     assert do(client, Department.INDUSTRY, round_, "source", text="体彩 第 1 期", reason="增加公开性")[0] == 302
     source = before.campaign.changes.latest("pk")
     factories.agreed(source, factories.a_staff(Department.DISCIPLINE))
+    with refused(ENTROPY_NAMED):  # it stands once named
+        custody.propose_entropy_source(fresh(round_), "别的", maker=factories.a_staff(Department.INDUSTRY), reason="x")
+    with pytest.raises(DatabaseError, match="stands once named"):
+        Round.objects.filter(pk=round_.pk).update(entropy_source="别的")
+    told = publishing.heads_file().read_text()
+    assert fairness.source_line(round_.campaign.code, 1, "体彩 第 1 期") in told
+    assert "体彩 第 1 期" in client.get("/public/heads").getvalue().decode()
     tasks.sweep()
     assert "审计局" in client.get("/public/rounds/1/").content.decode()
 
@@ -82,8 +102,11 @@ def test_the_whole_way_by_the_desk(client, before, at):
     assert notice in client.get("/public/").content.decode()
     assert Notice.objects.filter(body=notice).exists()
 
-    assert do(client, Department.INDUSTRY, round_, "value", text="40712", reason="已开奖")[0] == 302
-    factories.agreed(before.campaign.changes.latest("pk"), factories.a_staff(Department.AUDIT))
+    for value, reason in (("40721", "已开奖"), ("40712", "末两位录反")):
+        assert do(client, Department.INDUSTRY, round_, "value", text=value, reason=reason)[0] == 302
+        factories.agreed(before.campaign.changes.latest("pk"), factories.a_staff(Department.AUDIT))
+    correction = Notice.objects.get(title="第1轮公开随机数更正")  # never silently
+    assert correction.body == "来源：体彩 第 1 期。原登记 40721，更正为 40712。理由：末两位录反"
     assert do(client, Department.AUDIT, round_, "handover", share="00" * 32)[0] == 422
     assert do(client, Department.AUDIT, round_, "handover", share=share)[0] == 302
     at("2022-06-25 14:30")
@@ -142,6 +165,51 @@ def test_the_public_number_is_named_ahead_and_known_after_the_commitments(before
         custody.propose_entropy_source(round_, "体彩", maker=bureau, reason="x")
 
 
+def a_share_exchanged(round_: Round) -> None:
+    with forging() as sql:
+        sql("UPDATE coupons_seedshare SET sealed = %s WHERE round_id = %s", seal(bytes(64), seeds.PURPOSE), round_.pk)
+
+
+def test_no_deck_is_dealt_from_a_share_that_was_exchanged(before, at):
+    """The reveal could not prove it, so that it stops before anybody has drawn, and says whose share it is."""
+    round_ = before.rounds[0]
+    at("2022-06-25 08:30")
+    a_share_exchanged(round_)
+    with refused(SEED_BROKEN):
+        lifecycle.deal(round_.pk)
+    assert tasks.sweep() == {"booked": 0, "dealt": 0}
+    with forging() as sql:
+        sql("UPDATE coupons_seedshare SET sealed = 'junk' WHERE round_id = %s", round_.pk)
+    with refused(SEED_BROKEN):
+        lifecycle.deal(round_.pk)
+
+
+def test_nobody_draws_from_a_share_that_was_exchanged_after_the_dealing(before, at):
+    round_ = before.rounds[0]
+    at("2022-06-25 08:30")
+    tasks.sweep()
+    at("2022-06-25 09:05")
+    drawing.forget()
+    a_share_exchanged(round_)
+    with refused(SEED_BROKEN):
+        drawing.facts.open_deck("dining", at("2022-06-25 09:05"))
+
+
+def test_a_head_that_could_not_be_written_outside_is_not_signed_inside(before, at, settings, tmp_path):
+    """Killed, or a full disk, between the two: the next run signs again, and what is outside is never short of one."""
+    at("2022-06-25 08:30")
+    lifecycle.deal(before.rounds[0].pk)
+    settings.VAR_DIR = tmp_path / "a-file"
+    settings.VAR_DIR.write_text("in the way")
+    with pytest.raises(OSError, match="a-file"):
+        publishing.publish_heads()
+    assert Head.objects.count() == 0
+    settings.VAR_DIR = tmp_path
+    assert publishing.publish_heads() == 1
+    [head] = Head.objects.all()
+    assert bytes(head.signature).hex() in publishing.heads_file().read_text()
+
+
 def everything_in_the_database() -> bytes:
     """Return every row of every table, as text and with its binary values in hexadecimal."""
     with as_owner(), connection.cursor() as cursor:
@@ -156,7 +224,8 @@ def everything_in_the_database() -> bytes:
 def test_nobody_reads_order_or_share_from_the_database_or_the_pages_before_the_end(client, before, at):
     round_ = before.rounds[0]
     seeds.commit(round_, factories.a_staff(Department.AUDIT), commitment_of(round_, Department.AUDIT))
-    seeds.hand_over(round_, factories.a_staff(Department.AUDIT), SHARE)
+    # By the desk, whose trail and log must not keep it either.
+    assert do(client, Department.AUDIT, round_, "handover", share=SHARE.hex())[0] == 302
     at("2022-06-25 08:30")
     tasks.sweep()
     deck = factories.deck_of(before)
