@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.utils import DatabaseError
 
 from coupons import custody, drawing, fairness, lifecycle, publishing, seeds, tasks
@@ -23,6 +24,7 @@ from coupons.errors import (
     SHARE_WRONG,
 )
 from coupons.models import Head, Notice, Round, SeedShare
+from huigou.errors import Refusal
 from huigou.fields import seal, unseal
 from huigou.models import Department
 from tests import factories
@@ -119,6 +121,37 @@ def test_the_whole_way_by_the_desk(client, before, at):
     assert {s["custodian"]: s["share"] for s in document["shares"]}[Department.AUDIT] == share
     assert document["entropy"] == {"source": "体彩 第 1 期", "value": "40712"}
     assert not [f for f in verified(document, published) if f.level == fairness.ERROR]
+
+
+def test_three_custodians_each_hold_a_share_and_one_that_is_missing_is_named(client, before, at):
+    round_ = before.rounds[0]
+    shares = {who: hashlib.sha512(who.encode()).digest() for who in seeds.CUSTODIANS}
+    for who, share in shares.items():
+        assert do(client, who, round_, "commit", commitment=commitment_of(round_, who, share).hex())[0] == 302
+    with pytest.raises(IntegrityError):  # one each
+        seeds.commit(round_, factories.a_staff(Department.AUDIT), bytes(32))
+    tasks.sweep()
+    told = publishing.heads_file().read_text()
+    assert all(commitment_of(round_, who, share).hex() in told for who, share in shares.items())  # a day ahead
+    at("2022-06-25 08:30")
+    for who in (Department.INDUSTRY, Department.DISCIPLINE):
+        assert do(client, who, round_, "handover", share=shares[who].hex())[0] == 302
+    with pytest.raises(Refusal, match="审计局") as missing:
+        lifecycle.deal(round_.pk)
+    assert "纪委" not in missing.value.message
+    with refused(SHARE_WRONG):  # nobody hands over for another
+        seeds.hand_over(round_, factories.a_staff(Department.AUDIT), shares[Department.INDUSTRY])
+    assert do(client, Department.AUDIT, round_, "handover", share=shares[Department.AUDIT].hex())[0] == 302
+    tasks.sweep()
+    at("2022-06-25 09:00")
+    factories.drawn_by_many(before, factories.some_consumers(5))
+    at("2022-06-30 00:00")
+    tasks.sweep()
+    document, published = take_away(client)
+    revealed = {s["custodian"]: s["share"] for s in document["shares"]}
+    assert revealed.pop(fairness.SYSTEM)
+    assert revealed == {str(who): share.hex() for who, share in shares.items()}
+    assert verified(document, published) == []
 
 
 def test_a_commitment_comes_a_day_ahead_and_stays(before, at):

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from coupons import disclosure, fairness, lifecycle, publishing, tasks
-from coupons.models import Deck, Round, SeedShare
+from coupons import consumers, disclosure, drawing, fairness, lifecycle, publishing, tasks
+from coupons.models import Category, Deck, Round, SeedShare
 from tests import factories
 from tests.draws.helpers import findings_of, forging, take_away
 
@@ -69,6 +69,29 @@ def test_after_the_round_anybody_can_verify_it(client, tmp_path, county, at, set
     # The file outside the database says the same as the page.
     outside = publishing.heads_file().read_text()
     assert set(published.splitlines()) >= {line for line in outside.splitlines() if '"head"' in line}
+
+
+def test_winner_and_loser_find_their_receipt_in_the_published_file(client, at):
+    """Ticket, card and head on the person's own pages are the row of the file, whether it won or not."""
+    at("2022-06-25 08:30")
+    county = factories.a_county({("dining", 100): 4}, rounds=1)
+    Category.objects.update(blanks=4)
+    lifecycle.deal(county.rounds[0].pk)
+    at("2022-06-25 09:05")
+    people = factories.some_consumers(8)
+    for one in people:
+        drawing.draw(drawing.Ask(factories.deck_of(county).pk, one.pk, turn=1))
+    stated, _ = take_away(client)
+    faces = []
+    for one, row in zip(people, stated["decks"][0]["log"], strict=True):
+        client.cookies[consumers.COOKIE] = consumers.cookie_of(one)
+        answer = client.get("/m/draw/dining")
+        shown = answer.context["drawn"]
+        assert (shown["ticket"], shown["receipt"], shown["won"]) == (f"第 {row[0]} 号", row[6], bool(row[1]))
+        assert answer.content.decode().count(row[6]) >= 1
+        assert row[6] in text_of(client, "/m/coupons")  # every draw is listed there, too
+        faces.append(row[1])
+    assert sorted(faces) == [0] * 4 + [10_000] * 4
 
 
 def test_the_pages_say_nothing_of_persons(client, county, wang):

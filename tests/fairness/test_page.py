@@ -101,6 +101,15 @@ def test_a_forged_round_is_named(page):
     assert texts[0].split("\t")[:3] == ["错误 card", "dining", "7"]
 
 
+def test_a_round_that_is_not_revealed_is_not_called_whole(page, tmp_path):
+    document = forgeries.honest().document()
+    for share in document["shares"]:
+        share["share"] = None
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    page.set_input_files("#verify-file", tmp_path / "mine.json")
+    assert verdict(page).startswith("已核对的相符，牌序要等份额揭示后再核对：80 次抽奖")
+
+
 def test_files_of_ones_own_are_verified(page, tmp_path):
     story = forgeries.honest()
     document = story.document()

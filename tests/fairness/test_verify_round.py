@@ -67,6 +67,15 @@ def test_a_forged_round_is_not_and_the_last_line_is_json(run, files):
 
 
 @pytest.mark.parametrize("run", [by_command, by_single_file])
+def test_what_is_not_revealed_yet_is_not_called_whole(run, files):
+    forge(files[0], lambda document: [share.update(share=None) for share in document["shares"]])
+    code, last, output = run(files[0], "--heads", files[1])
+    assert code == 0
+    assert last.startswith("已核对的相符，牌序要等份额揭示后再核对")
+    assert "尚未揭示，牌序还不能核对（同类共 3 处）" in output
+
+
+@pytest.mark.parametrize("run", [by_command, by_single_file])
 def test_another_key_is_seen(run, files):
     code, last, _ = run(files[0], "--key", "00" * 31 + "01", "--json")
     assert code == 1

@@ -41,7 +41,10 @@ class Command(BaseCommand):
         decks = [] if any(finding.code == "format" for finding in findings) else document["decks"]
         draws = sum(len(deck["log"]) for deck in decks)
         errors = sum(finding.level == fairness.ERROR for finding in findings)
-        verdict = "全部相符" if green else f"核验未通过：{errors} 类错误"
+        # What cannot be checked yet is not called whole.
+        sealed = any(finding.code == "not-revealed" for finding in findings)
+        matched = "已核对的相符，牌序要等份额揭示后再核对" if sealed else "全部相符"
+        verdict = matched if green else f"核验未通过：{errors} 类错误"
         self.stdout.write(f"{verdict}（{len(decks)} 副牌，{draws} 次抽奖，{seconds:.2f} 秒）")
         if options["json"]:
             answer = {"ok": green, "decks": len(decks), "draws": draws, "seconds": round(seconds, 3)}

@@ -91,9 +91,10 @@
       : doc.decks.reduce((sum, deck) => sum + deck.log.length, 0);
     const verdict = find("verify-verdict");
     verdict.className = errors.length ? "note note-bad" : "note note-good";
+    const sealed = findings.some((item) => item.code === "not-revealed");
     verdict.firstElementChild.textContent = errors.length
       ? `核验未通过：${errors.length} 类错误`
-      : `全部相符：${drawn} 次抽奖，用时 ${seconds.toFixed(1)} 秒`;
+      : `${sealed ? "已核对的相符，牌序要等份额揭示后再核对" : "全部相符"}：${drawn} 次抽奖，用时 ${seconds.toFixed(1)} 秒`;
     fill("verify-findings", findings.map(findingRow));
     const readable = !errors.some((item) => item.code === "format");
     shown = readable ? doc : null;

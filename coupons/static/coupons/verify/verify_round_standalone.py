@@ -593,7 +593,9 @@ def main():
         times = f"（同类共 {item['count']} 处）" if item["count"] > 1 else ""
         mark = "错误" if item["level"] == "error" else "说明"
         print(mark, f"[{item['code']}]", item["deck"] or "", item["message"] + times)
-    print(f"核验未通过：{len(errors)} 类错误" if errors else "全部相符")
+    sealed = any(item["code"] == "not-revealed" for item in findings)
+    matched = "已核对的相符，牌序要等份额揭示后再核对" if sealed else "全部相符"
+    print(f"核验未通过：{len(errors)} 类错误" if errors else matched)
     if options.json:
         print(json.dumps({"ok": not errors, "findings": findings}, ensure_ascii=False))
     return 1 if errors else 0
