@@ -86,7 +86,6 @@ class ExclusionAdmin(ReadOnlyMixin, DeskAdmin):
 
     listing = Exclusions
     has_page = False
-    exports = False
     note = "名单只存号码的加密散列：输入完整手机号可查是否在名单。员工绑定后自动加入。"
     deeds = (
         Deed("add", "加入排除名单", "coupons.add_exclusion", _exclude, ExcludeForm, for_list=True, button="添加"),

@@ -203,7 +203,6 @@ class CampaignAdmin(ReadOnlyMixin, DeskAdmin):
     """Campaigns with their plan's findings and who signed them off."""
 
     listing = Campaigns
-    exports = False
     deeds = (
         Deed(
             "fund",

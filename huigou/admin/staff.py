@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from axes.utils import reset as reset_lockout
-from django import forms
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -16,47 +13,9 @@ from huigou import second_step
 from huigou.admin.deed import Deed, ReasonForm
 from huigou.admin.desk import DeskAdmin, Section
 from huigou.errors import FORBIDDEN
-from huigou.listing import Column, Kind, Listing, PickField, WordField
-from huigou.models import Department, Staff
+from huigou.models import Staff
 from huigou.roles import CHANGES, RIGHTS, may
-
-
-class StaffFilters(forms.Form):
-    words = WordField("账号或姓名")
-    department = PickField("部门", Department.choices)
-    state = PickField("状态", [("on", "在用"), ("off", "停用")])
-
-
-class StaffList(Listing):
-    """工作人员."""
-
-    code = "staff"
-    title = "工作人员"
-    Filters = StaffFilters
-    columns = (
-        Column("账号", lambda s: s.username),
-        Column("姓名", lambda s: s.first_name),
-        Column("部门", lambda s: s.get_department_display()),
-        Column("最近登录", lambda s: s.last_login, Kind.MOMENT, width=20),
-        Column(
-            "状态",
-            lambda s: "在用" if s.is_active else "停用",
-            tone=lambda s: "good" if s.is_active else "off",
-            width=8,
-        ),
-    )
-
-    def base(self) -> QuerySet[Any]:
-        return Staff.objects.order_by("department", "pk")
-
-    def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
-        if words := cleaned.get("words"):
-            rows = rows.filter(username__icontains=words) | rows.filter(first_name__icontains=words)
-        if cleaned.get("department"):
-            rows = rows.filter(department=cleaned["department"])
-        if cleaned.get("state"):
-            rows = rows.filter(is_active=cleaned["state"] == "on")
-        return rows
+from huigou.staff_list import StaffList
 
 
 def _reset(request: HttpRequest, row: Staff, data: dict[str, Any]) -> str:
@@ -75,7 +34,6 @@ class StaffAdmin(DeskAdmin, UserAdmin):
     """Accounts are appointed by the leading group's office; each one names a natural person and a department."""
 
     listing = StaffList
-    exports = False
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -45,7 +45,6 @@ class OutletAdmin(DeskAdmin):
     """Places of firms."""
 
     listing = Outlets
-    exports = False
     fields = ("merchant", "name", "address", "phone", "hours", "latitude", "longitude", "is_active")
     note = "连锁店按店面分别登记、分别统计；集体名录须逐个登记站点。"
 

@@ -14,33 +14,11 @@ from coupons.models import Campaign, Freeze
 from huigou import clock
 from huigou.admin.deed import Deed, ReasonForm
 from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
-from huigou.listing import Column, Kind, Listing
 from huigou.money import yuan
 from reports import reconcile
+from reports.desk import Freezes
 from reports.models import Seal
 from reports.reconcile.sums import KINDS
-
-
-class Freezes(Listing):
-    """Every time that money stood still, and why."""
-
-    title = "账目核对"
-    empty = "没有冻结过：每次核对都平衡"
-    columns = (
-        Column("编号", lambda f: f.pk, width=8, link=lambda f: reverse("admin:coupons_freeze_page", args=[f.pk])),
-        Column("活动", lambda f: str(f.campaign)),
-        Column("冻结时间", lambda f: f.frozen_at, Kind.MOMENT),
-        Column("核对问题", lambda f: len(f.findings), Kind.COUNT),
-        Column(
-            "状态",
-            lambda f: "已解冻" if f.released_at else "冻结中",
-            tone=lambda f: "good" if f.released_at else "bad",
-        ),
-        Column("解冻时间", lambda f: f.released_at, Kind.MOMENT),
-    )
-
-    def base(self) -> Any:
-        return Freeze.objects.select_related("campaign").order_by("-pk")
 
 
 def _propose_release(request: HttpRequest, row: Freeze, data: dict[str, Any]) -> str:
@@ -52,7 +30,6 @@ class FreezeAdmin(ReadOnlyMixin, DeskAdmin):
     """The books: checked now, and what was found before."""
 
     listing = Freezes
-    exports = False
     list_template = "admin/desk/books.html"
     note = "系统每分钟核对新增流水和全部余额，每天 1:30 逐笔核对。发现问题即冻结：暂停抽奖、扫码、备奖、调整和结算。"
     deeds = (

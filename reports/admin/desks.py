@@ -121,6 +121,13 @@ PAGES = {
     "complaints": "merchants.view_complaint",
     "inspections": "merchants.view_inspection",
     "attempts": "merchants.view_attempt",
+    "exclusions": "coupons.view_exclusion",
+    "campaigns": "coupons.view_campaign",
+    "outlets": "merchants.view_outlet",
+    "freezes": "coupons.view_freeze",
+    "settlements": "reports.view_settlement",
+    "lines": "reports.view_settlementline",
+    "staff": "huigou.view_staff",
     "trail": "reports.view_auditentry",
 }
 

@@ -17,34 +17,14 @@ from huigou import deeds
 from huigou.admin.deed import Deed, PlainForm, ReasonForm
 from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
 from huigou.errors import BAD_INPUT
-from huigou.listing import Column, Kind, Listing
 from huigou.money import parse_yuan, yuan
 from reports import reconcile, settlement, settlement_books
+from reports.desk import Lines, Settlements
 from reports.models import AuditOpinion, Settlement, SettlementLine, SettlementUse
 
 State = Settlement.State
-TONES = {"collected": "wait", "frozen": "wait", "audited": "wait", "approved": "wait", "paid": "good"}
 VERDICTS = dict(SettlementUse.Verdict.choices)
 MOST_USES = 500  # shown on a shop's page; the workbook holds all
-
-
-class Settlements(Listing):
-    """A campaign's settlement."""
-
-    title = "商家结算"
-    empty = "尚未汇总"
-    columns = (
-        Column("活动", lambda s: str(s.campaign), link=lambda s: _page_of(s)),
-        Column("状态", lambda s: s.get_state_display(), tone=lambda s: TONES[s.state]),
-        Column("汇总时间", lambda s: s.built_at, Kind.MOMENT),
-        Column("锁定时间", lambda s: s.frozen_at, Kind.MOMENT),
-        Column("审计时间", lambda s: s.audited_at, Kind.MOMENT),
-        Column("批准时间", lambda s: s.approved_at, Kind.MOMENT),
-        Column("付款时间", lambda s: s.paid_at, Kind.MOMENT),
-    )
-
-    def base(self) -> Any:
-        return Settlement.objects.select_related("campaign").order_by("-pk")
 
 
 def _page_of(made: Settlement) -> str:
@@ -110,7 +90,6 @@ class SettlementAdmin(ReadOnlyMixin, DeskAdmin):
     """The settlement as a whole."""
 
     listing = Settlements
-    exports = False
     note = "汇总、锁定、审计、批准、付款依次办理，活动结束满规定天数后方可批准。每笔使用或计入，或有唯一的不计入原因。"
     deeds = (
         Deed(
@@ -265,27 +244,6 @@ def _shop(line: SettlementLine) -> tuple[Any, ...]:
 # ---- one shop's part
 
 
-class Lines(Listing):
-    """The shops of all settlements."""
-
-    title = "商家结算明细"
-    columns = (
-        Column(
-            "商家",
-            lambda x: x.merchant.name,
-            link=lambda x: reverse("admin:reports_settlementline_page", args=[x.pk]),
-        ),
-        Column("活动", lambda x: str(x.settlement.campaign)),
-        Column("使用", lambda x: x.uses, Kind.COUNT),
-        Column("计入", lambda x: x.counted, Kind.COUNT),
-        Column("补贴", lambda x: x.counted_fen, Kind.MONEY),
-        Column("已付", lambda x: x.paid_fen, Kind.MONEY),
-    )
-
-    def base(self) -> Any:
-        return SettlementLine.objects.select_related("merchant", "settlement__campaign").order_by("-settlement", "pk")
-
-
 class OpinionForm(forms.Form):
     """审计局's word on a shop's part, or on one use of it."""
 
@@ -322,7 +280,6 @@ class SettlementLineAdmin(ReadOnlyMixin, DeskAdmin):
     """One shop's part: every use with its one verdict."""
 
     listing = Lines
-    exports = False
     deeds = (
         Deed(
             "opinion",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from coupons import desk as coupon_desk
 from coupons import station_desk
 from huigou.listing import Listing
+from huigou.staff_list import StaffList
 from merchants import attempt_desk
 from merchants import desk as merchant_desk
+from reports.desk import Freezes, Lines, Settlements
 from reports.figures import ShopFigures
 from reports.trail import Trail
 
@@ -30,6 +32,13 @@ LISTS: dict[str, type[Listing]] = {
         merchant_desk.Complaints,
         merchant_desk.Inspections,
         attempt_desk.Attempts,
+        coupon_desk.Exclusions,
+        coupon_desk.Campaigns,
+        merchant_desk.Outlets,
+        Freezes,
+        Settlements,
+        Lines,
+        StaffList,
         Trail,
     )
 }

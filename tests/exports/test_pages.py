@@ -8,9 +8,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from django.contrib.admin import site
 from django.test import Client
 from django.urls import reverse
 
+from huigou.roles import may
 from reports import exports
 from reports.admin.desks import PAGES
 from reports.exports import jobs
@@ -61,6 +63,29 @@ def address(job: ExportJob, what: str) -> str:
 
 def test_every_list_that_can_be_exported_has_the_right_of_its_page():
     assert set(PAGES) == set(exports.LISTS)
+
+
+# Lists without a workbook of their own, and where their rows are exported instead.
+NOT_EXPORTED = {
+    "reports.exportjob": "every export stands in 操作记录, which is exported; a workbook about workbooks helps nobody",
+    "reports.closing": "one row a campaign, as in 活动与方案",
+    "reports.reallocation": "one row a campaign, as in 活动与方案",
+}
+
+
+def test_every_list_can_be_exported_and_shows_the_button(world):
+    lists = {model._meta.label_lower: a for model, a in site._registry.items() if hasattr(a, "listing")}
+    assert {label for label, a in lists.items() if not a.exports} == set(NOT_EXPORTED)
+    # A page that is no list of ours would be one that nobody can export.
+    assert {m._meta.label_lower for m, a in site._registry.items() if not hasattr(a, "listing")} <= {"auth.group"}
+    for label, page in lists.items():
+        if label in NOT_EXPORTED:
+            continue
+        assert exports.LISTS[page.listing.code] is page.listing, label
+        right = PAGES[page.listing.code]
+        mine = next(d for d in ("industry", "audit", "leaders") if may(d, right) and may(d, "reports.add_exportjob"))
+        shown = desk(mine, f"看{label}").get(page.address("changelist")).content.decode()
+        assert f"kind={page.listing.code}" in shown, label
 
 
 def test_an_export_is_asked_for_with_the_pages_filters_and_leaves_a_trace(world):
