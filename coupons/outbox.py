@@ -34,6 +34,20 @@ def put_sms_code(phone: str, code: str, now: dt.datetime) -> OutboxMessage:
     return message
 
 
+def put_shop_code(phone: str, body: dict[str, str | int], about_key: str, now: dt.datetime) -> OutboxMessage:
+    """Queue a shop's code (``shop``, ``code``, ``days``) to its number, inside the transaction that allows it."""
+    message = OutboxMessage.objects.create(
+        kind=OutboxMessage.Kind.SHOP_CODE,
+        sealed_to=seal(phone.encode(), PURPOSE),
+        sealed_body=seal(json.dumps(body).encode(), PURPOSE),
+        about_key=about_key,
+        next_try_at=now,
+        created_at=now,
+    )
+    transaction.on_commit(lambda: _send_soon(message.pk))
+    return message
+
+
 def can_tell(kind: str) -> bool:
     """Say whether messages of a kind can be sent at all: WeChat is connected and has a template for them."""
     return wechat.is_configured() and kind in settings.WECHAT_TEMPLATES
@@ -110,12 +124,16 @@ def send(message_id: int) -> bool:
 
 def _deliver(message: OutboxMessage) -> None:
     body = json.loads(unseal(bytes(message.sealed_body), PURPOSE)) if message.sealed_body else {}
-    if message.kind == OutboxMessage.Kind.SMS_CODE:
+    if message.kind in (OutboxMessage.Kind.SMS_CODE, OutboxMessage.Kind.SHOP_CODE):
         if message.sealed_to is None:
             raise ValueError("no recipient")
         phone = unseal(bytes(message.sealed_to), PURPOSE).decode()
         # The row's number goes along, so that a gateway can drop a doubled one.
-        text = sms.verification(phone, body["code"], CODE_MINUTES, reference=str(message.pk))
+        reference = str(message.pk)
+        if message.kind == OutboxMessage.Kind.SMS_CODE:
+            text = sms.verification(phone, body["code"], CODE_MINUTES, reference=reference)
+        else:
+            text = sms.shop_code(phone, body["shop"], body["code"], body["days"], reference=reference)
         sms.get_backend().send(text, clock.now())
         return
     consumer = message.consumer

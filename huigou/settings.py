@@ -313,6 +313,7 @@ SMS_GATEWAY_URL = env.str("SMS_GATEWAY_URL", default="")
 SMS_GATEWAY_TOKEN = env.str("SMS_GATEWAY_TOKEN", default="")
 SMS_SIGN_NAME = env.str("SMS_SIGN_NAME", default="惠购乾城")
 SMS_TEMPLATE_ID = env.str("SMS_TEMPLATE_ID", default="")
+SMS_TEMPLATE_SHOP_ID = env.str("SMS_TEMPLATE_SHOP_ID", default="")  # variables shop, code, days, in this order
 SMS_ACCESS_ID = env.str("SMS_ACCESS_ID", default="")
 SMS_ACCESS_SECRET = env.str("SMS_ACCESS_SECRET", default="")
 SMS_SDK_APP_ID = env.str("SMS_SDK_APP_ID", default="")  # tencent: the SMS application's id

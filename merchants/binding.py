@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-from coupons import consumers
+from coupons import consumers, outbox
 from coupons.ledger import constraint_of
-from coupons.models import Exclusion
-from huigou import clock, tokens
-from huigou.fields import keyed_hash
+from coupons.models import Exclusion, OutboxMessage
+from huigou import clock, sms, tokens
+from huigou.fields import keyed_hash, normal_phone
 from huigou.models import Staff
 from huigou.tokens import Token
 from merchants import conduct, errors
@@ -26,6 +27,8 @@ COOKIE = "hg_s"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH = 12
 CODE_LIFE = dt.timedelta(days=14)
+CODE_TEXTS_MOST = 3  # a first text, one that did not arrive, one that was deleted
+TEXT_KEY = "shop-code"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,47 @@ def issue_code(outlet: Outlet, staff: Staff, *, is_owner: bool = False) -> str:
         expires_at=now + CODE_LIFE,
     )
     return "-".join(code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
+
+
+def mobile_of(outlet: Outlet) -> str:
+    """Return the 11 digits that a shop's code is sent to: the place's own, its firm's contact's, the firm's; or ''."""
+    contact = outlet.merchant.contact
+    numbers = (outlet.phone, (contact.phone or "") if contact else "", outlet.merchant.phone)
+    return next((plain for number in numbers if (plain := normal_phone(number))), "")
+
+
+def text_code(code_id: int) -> OutboxMessage:
+    """Queue an open one-time code to its shop's registered number, by SMS; the queue carries the message's id alone.
+
+    At most CODE_TEXTS_MOST times a code, within the limits of every phone and the day's budget. Raises SHOP_TEMPLATE,
+    CODE_NOT_OPEN, CODE_TEXTS, NO_MOBILE, LETTER_NEEDED, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET.
+    """
+    if not sms.has_shop_template():
+        raise errors.SHOP_TEMPLATE()
+    with transaction.atomic():
+        # The code's row is held until the message stands: two clicks at once send one text, a binding waits.
+        row = BindingCode.objects.select_for_update().filter(pk=code_id).first()
+        now = clock.now()
+        if row is None or row.code is None or row.used_at or row.revoked_at or now >= row.expires_at:
+            raise errors.CODE_NOT_OPEN()
+        conduct.refuse_without_letter(row.outlet.merchant)
+        sent = texts_of([row.pk]).count()
+        if sent >= CODE_TEXTS_MOST:
+            raise errors.CODE_TEXTS(limit=CODE_TEXTS_MOST)
+        phone = mobile_of(row.outlet)
+        if not phone:
+            raise errors.NO_MOBILE(shop=row.outlet.name)
+        now = consumers.count_text(phone, "shop_code")
+        plain = "-".join(row.code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
+        days = max(1, (row.expires_at - now).days)
+        body: dict[str, str | int] = {"shop": row.outlet.name[:20], "code": plain, "days": days}
+        return outbox.put_shop_code(phone, body, f"{TEXT_KEY}-{row.pk}-{sent + 1}", now)
+
+
+def texts_of(code_ids: Iterable[int]) -> QuerySet[OutboxMessage]:
+    """Return the texts that carried these codes, oldest first."""
+    keys = [f"{TEXT_KEY}-{pk}-{number}" for pk in code_ids for number in range(1, CODE_TEXTS_MOST + 1)]
+    return OutboxMessage.objects.filter(about_key__in=keys).order_by("pk")
 
 
 def outlet_of(code: str) -> Outlet:

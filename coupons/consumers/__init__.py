@@ -24,7 +24,7 @@ from coupons.consumers.placing import (
     vouch_place,
 )
 from coupons.consumers.revealing import reveal
-from coupons.consumers.verifying import CODE_LIFE, RESEND_AFTER, code_hash, phone_key, send_code, use_code
+from coupons.consumers.verifying import CODE_LIFE, RESEND_AFTER, code_hash, count_text, phone_key, send_code, use_code
 
 __all__ = [
     "CODE_LIFE",
@@ -40,6 +40,7 @@ __all__ = [
     "cookie_of",
     "copy_of",
     "correct_name",
+    "count_text",
     "current",
     "declare_place",
     "delete",

@@ -61,6 +61,22 @@ def send_code(phone: str, purpose: str, *, address: str = "", device: str = "") 
     return code if settings.DEMO and settings.SMS_BACKEND == "console" else None
 
 
+def count_text(phone: str, purpose: str) -> dt.datetime:
+    """Count a text without a code to check against the limits of its phone and the budget; return when.
+
+    Called inside the transaction that queues it. Raises BAD_PHONE, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET.
+    """
+    key = phone_key(phone)
+    _lock_budget()
+    now = clock.now()
+    _refuse_flood(key, "", "", now)
+    # Over as it begins, its hash that of nothing anybody can type: it opens no door.
+    SmsCode.objects.create(
+        phone_key=key, purpose=purpose, code_hash=secrets.token_bytes(32), sent_at=now, expires_at=now
+    )
+    return now
+
+
 def _lock_budget() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SMS_LOCK])

@@ -16,6 +16,7 @@ class OutboxMessage(models.Model):
 
     class Kind(models.TextChoices):
         SMS_CODE = "sms_code", "短信验证码"
+        SHOP_CODE = "shop_code", "商家绑定验证码"
         WON = "won", "中奖"
         EXPIRING = "expiring", "即将到期"
         USED = "used", "已使用"

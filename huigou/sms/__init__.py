@@ -15,6 +15,8 @@ from huigou.sms.base import (
     Receipt,
     Sms,
     SmsError,
+    has_shop_template,
+    shop_code,
     verification,
 )
 from huigou.sms.console import ConsoleBackend
@@ -42,8 +44,10 @@ __all__ = [
     "Sms",
     "SmsError",
     "get_backend",
+    "has_shop_template",
     "is_real",
     "problems",
+    "shop_code",
     "verification",
 ]
 

@@ -88,6 +88,18 @@ def verification(phone: str, code: str, minutes: int, reference: str = "") -> Sm
     return Sms(phone, text, {"code": code, "minutes": str(minutes)}, reference=reference)
 
 
+def shop_code(phone: str, shop: str, code: str, days: int, reference: str = "") -> Sms:
+    """Return the message that carries a shop's one-time binding code; variables ``shop``, ``code`` and ``days``."""
+    text = f"{shop}的商家绑定验证码是{code}，{days}天内有效，只能使用一次，请勿告诉店外人员。"
+    params = {"shop": shop, "code": code, "days": str(days)}
+    return Sms(phone, text, params, template_id=settings.SMS_TEMPLATE_SHOP_ID, reference=reference)
+
+
+def has_shop_template() -> bool:
+    """Say whether a shop's code can be sent: a gateway that knows templates needs one for it, beside the codes'."""
+    return bool(settings.SMS_TEMPLATE_SHOP_ID or not settings.SMS_TEMPLATE_ID)
+
+
 class Backend(ABC):
     """One way to send. ``real`` says that messages leave this machine."""
 

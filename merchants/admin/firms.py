@@ -18,6 +18,7 @@ from huigou import clock, qr
 from huigou.admin.deed import Deed
 from huigou.admin.desk import DeskAdmin, Link, Section
 from huigou.listing import Listing
+from huigou.masking import redacted
 from huigou.money import yuan
 from merchants import binding, conduct
 from merchants.admin import importing, plan_desk
@@ -98,6 +99,27 @@ def _revoke(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
     return "验证码已作废"
 
 
+class TextForm(forms.Form):
+    code = forms.ModelChoiceField(label="验证码", queryset=BindingCode.objects.none(), empty_label=None)
+
+
+def _offer_texts(form: forms.Form, request: HttpRequest, row: Merchant) -> None:
+    field: Any = form.fields["code"]
+    field.queryset = _open_codes(row).select_related("outlet__merchant__contact")
+    field.label_from_instance = lambda code: f"{code.outlet.name} → {_masked(code) or '没有登记手机号'}"
+
+
+def _masked(code: BindingCode) -> str:
+    return redacted(binding.mobile_of(code.outlet))
+
+
+def _text(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> str:
+    code = data["code"]
+    message = binding.text_code(code.pk)
+    data["note"] = f"验证码 {code.pk} 发往 {_masked(code)}，消息 {message.pk}"
+    return f"已提交短信：{code.outlet.name}，{_masked(code)}。送出与否见“绑定验证码”一栏"
+
+
 def _issue(request: HttpRequest, row: Merchant, data: dict[str, Any]) -> HttpResponse:
     binding.issue_code(data["outlet"], request.user, is_owner=data["is_owner"])  # type: ignore[arg-type]
     newest = BindingCode.objects.filter(outlet=data["outlet"]).latest("pk")
@@ -156,6 +178,20 @@ class MerchantAdmin(DeskAdmin):
             offered=lambda row: _open_codes(row).exists(),
             on_row=False,
             tone="danger",
+        ),
+        Deed(
+            "textcode",
+            "短信发送验证码",
+            "merchants.issue_code",
+            _text,
+            TextForm,
+            prepare=_offer_texts,
+            offered=lambda row: _open_codes(row).exists(),
+            on_row=False,
+            say=lambda row: (
+                "发到店面登记的手机号（没有则发到联系人、企业联系电话）。"
+                f"同一验证码最多 {binding.CODE_TEXTS_MOST} 次，同一手机号每分钟 1 条。"
+            ),
         ),
         Deed("inspect", "登记检查", "merchants.add_inspection", _inspect, InspectForm, on_row=False),
         Deed(
@@ -310,10 +346,12 @@ class MerchantAdmin(DeskAdmin):
 
     def _codes(self, request: HttpRequest, row: Merchant) -> Section:
         now = clock.now()
+        codes = BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk")
+        texts: dict[str, list[str]] = {}
+        for text in binding.texts_of(code.pk for code in codes):
+            texts.setdefault(text.about_key.rpartition("-")[0], []).append(text.get_state_display())
         rows = []
-        for code in (
-            BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk")
-        ):
+        for code in codes:
             is_open = not code.used_at and not code.revoked_at and code.expires_at > now
             state = "已使用" if code.used_at else "已作废" if code.revoked_at else "有效" if is_open else "已失效"
             href = reverse("admin:merchants_merchant_code", args=[row.pk, code.pk])
@@ -326,12 +364,13 @@ class MerchantAdmin(DeskAdmin):
                     code.issued_at,
                     code.expires_at,
                     state,
+                    "、".join(texts.get(f"{binding.TEXT_KEY}-{code.pk}", [])),
                     format_html('<a class="link" href="{}">打印</a>', href) if printable else "",
                 )
             )
         return Section(
             "绑定验证码",
-            headings=("店面", "身份", "发放人", "发放时间", "失效时间", "状态", "操作"),
+            headings=("店面", "身份", "发放人", "发放时间", "失效时间", "状态", "短信", "操作"),
             rows=rows,
             empty="尚未发放",
         )
