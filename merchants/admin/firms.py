@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
 
 from coupons.models import Campaign
 from huigou import clock, qr
@@ -19,12 +18,11 @@ from huigou.admin.deed import Deed
 from huigou.admin.desk import DeskAdmin, Link, Section
 from huigou.listing import Listing
 from huigou.masking import redacted
-from huigou.money import yuan
 from merchants import binding, conduct
-from merchants.admin import importing, plan_desk
+from merchants.admin import firm_page, importing, plan_desk
 from merchants.desk import Merchants
 from merchants.listing import open_first_outlet
-from merchants.models import BindingCode, Inspection, Merchant, Outlet, Redemption
+from merchants.models import BindingCode, Merchant, Outlet
 
 
 class StateForm(forms.Form):
@@ -243,137 +241,7 @@ class MerchantAdmin(DeskAdmin):
             open_first_outlet(obj)
 
     def sections(self, request: HttpRequest, row: Merchant) -> list[Section]:
-        return [
-            self._facts(row),
-            self._outlets(request, row),
-            Section(
-                "信用承诺书",
-                headings=("版本", "签订日期", "登记人", "登记时间", "文件散列", "文件"),
-                rows=[
-                    (
-                        x.version,
-                        x.signed_on,
-                        str(x.recorded_by),
-                        x.recorded_at,
-                        f"{x.sha256[:16]}…",
-                        self._letter_link(request, row, x.pk),
-                    )
-                    for x in row.letters.select_related("recorded_by").order_by("-pk")
-                ],
-                empty="尚未提交，不能发放验证码",
-            ),
-            self._codes(request, row),
-            Section(
-                "状态变更",
-                headings=("时间", "变更为", "理由", "经办人"),
-                rows=[
-                    (s.at, s.get_state_display(), s.reason, str(s.staff)) for s in row.sanctions.select_related("staff")
-                ],
-            ),
-            Section(
-                "检查记录",
-                headings=("日期", "检查人", "情况", "违约", "照片"),
-                rows=[
-                    (i.visited_on, str(i.inspector), i.finding, i.is_breach, self._photos(request, i))
-                    for i in row.inspections.select_related("inspector").prefetch_related("photos").order_by("-pk")
-                ],
-            ),
-            Section(
-                "投诉",
-                headings=("时间", "内容", "状态", "处理结果"),
-                rows=[(c.made_at, c.text, c.get_state_display(), c.answer) for c in row.complaints.order_by("-pk")],
-            ),
-        ]
-
-    @staticmethod
-    def _letter_link(request: HttpRequest, row: Merchant, letter_id: int) -> Any:
-        if not request.user.has_perm("merchants.view_letter"):
-            return ""
-        href = reverse("admin:merchants_merchant_letter", args=[row.pk, letter_id])
-        return format_html('<a class="link" href="{}">打开</a>', href)
-
-    @staticmethod
-    def _photos(request: HttpRequest, row: Inspection) -> Any:
-        count = len(row.photos.all())
-        if not count or not request.user.has_perm("merchants.view_inspection"):
-            return f"{count} 张"
-        href = reverse("admin:merchants_inspection_page", args=[row.pk])
-        return format_html('<a class="link" href="{}">{} 张</a>', href, count)
-
-    def _facts(self, row: Merchant) -> Section:
-        used = Redemption.objects.counted().filter(merchant=row)
-        spent = used.values_list("face_fen", "amount_fen")
-        uses = f"{reverse('admin:merchants_redemption_changelist')}?merchant={row.pk}"
-        return Section(
-            row.name,
-            facts=[
-                ("状态", row.get_state_display()),
-                ("状态说明", row.state_reason),
-                ("品类", "、".join(c.name for c in row.categories.all())),
-                ("统计状态", row.get_stat_status_display()),
-                ("企业地址", row.address),
-                ("联系电话", row.phone),
-                ("企业让利", row.offer),
-                ("集体名录", row.is_collective),
-                ("加入时间", row.joined_at),
-                ("使用（张）", format_html('<a class="link" href="{}">{}</a>', uses, len(spent))),
-                ("消费券金额（元）", yuan(sum(face for face, _ in spent))),
-                ("消费金额（元）", yuan(sum(amount or 0 for _, amount in spent))),
-            ],
-        )
-
-    def _outlets(self, request: HttpRequest, row: Merchant) -> Section:
-        add = f"{reverse('admin:merchants_outlet_add')}?merchant={row.pk}"
-        rows: list[tuple[Any, ...]] = []
-        for outlet in row.outlets.order_by("pk"):
-            clerks = [c for c in outlet.clerks.select_related("person").order_by("pk") if c.unbound_at is None]
-            people = "、".join(f"{c.person.masked_name} {c.person.masked_phone}" for c in clerks)
-            change = reverse("admin:merchants_outlet_change", args=[outlet.pk])
-            may = request.user.has_perm("merchants.change_outlet")
-            rows.append(
-                (
-                    outlet.name,
-                    outlet.address,
-                    outlet.phone,
-                    outlet.is_active,
-                    people,
-                    format_html('<a class="link" href="{}">更新</a>', change) if may else "",
-                )
-            )
-        if request.user.has_perm("merchants.add_outlet"):
-            rows.append((format_html('<a class="link" href="{}">添加店面</a>', add), " ", " ", " ", " ", " "))
-        return Section("店面与员工", headings=("店面", "地址", "电话", "营业", "已绑定员工", "操作"), rows=rows)
-
-    def _codes(self, request: HttpRequest, row: Merchant) -> Section:
-        now = clock.now()
-        codes = BindingCode.objects.filter(outlet__merchant=row).select_related("outlet", "issued_by").order_by("-pk")
-        texts: dict[str, list[str]] = {}
-        for text in binding.texts_of(code.pk for code in codes):
-            texts.setdefault(text.about_key.rpartition("-")[0], []).append(text.get_state_display())
-        rows = []
-        for code in codes:
-            is_open = not code.used_at and not code.revoked_at and code.expires_at > now
-            state = "已使用" if code.used_at else "已作废" if code.revoked_at else "有效" if is_open else "已失效"
-            href = reverse("admin:merchants_merchant_code", args=[row.pk, code.pk])
-            printable = is_open and request.user.has_perm("merchants.issue_code")
-            rows.append(
-                (
-                    code.outlet.name,
-                    "店主" if code.is_owner else "店员",
-                    str(code.issued_by),
-                    code.issued_at,
-                    code.expires_at,
-                    state,
-                    "、".join(texts.get(f"{binding.TEXT_KEY}-{code.pk}", [])),
-                    format_html('<a class="link" href="{}">打印</a>', href) if printable else "",
-                )
-            )
-        return Section(
-            "绑定验证码",
-            headings=("店面", "身份", "发放人", "发放时间", "失效时间", "状态", "短信", "操作"),
-            rows=rows,
-            empty="尚未发放",
-        )
+        return firm_page.sections(request, row)
 
     def plan_view(self, request: HttpRequest) -> HttpResponse:
         """Hand in a plan's workbooks."""

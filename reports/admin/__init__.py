@@ -3,6 +3,8 @@
 from django.contrib import admin
 
 from coupons.models import Freeze
+from merchants.admin import firm_page
+from reports.admin import firm_settlement
 from reports.admin.books import FreezeAdmin
 from reports.admin.desks import AuditEntryAdmin, ExportJobAdmin, ShopFiguresAdmin
 from reports.admin.ending import ClosingAdmin
@@ -26,3 +28,5 @@ admin.site.register(Reallocation, ReallocationAdmin)
 admin.site.register(Settlement, SettlementAdmin)
 admin.site.register(SettlementLine, SettlementLineAdmin)
 admin.site.register(Closing, ClosingAdmin)
+
+firm_page.MORE.append(firm_settlement.section)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import html
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from huigou import clock
 from huigou.models import Department
+from huigou.roles import may
 from merchants import binding, conduct
+from merchants.admin import firm_page
 from merchants.models import BindingCode, Complaint, Inspection, Merchant
-from reports.models import AuditEntry
+from reports.models import AuditEntry, Settlement, SettlementLine
 from tests import factories
 from tests.office.furnished import letter, picture
 from tests.redemption.ground import held, outcome
 
 pytestmark = pytest.mark.django_db
+MAY = dt.date(2022, 5, 4)
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +194,42 @@ def test_each_departments_work_is_counted_by_the_list_that_it_leads_to(
         assert listed.status_code == 200, item
         if item["count"] is not None:
             assert f"共 <b>{item['count']}</b> 条" in listed.content.decode(), item
+
+
+@pytest.mark.parametrize("department", [Department.INDUSTRY, Department.MARKET, Department.FINANCE, Department.MEDIA])
+def test_everything_about_a_firm_is_reached_from_its_page(firm, desk_of, bureau, department):
+    """Each link opens, is narrowed to the firm, and stands there only for those whom its page lets in."""
+    conduct.inspect(firm, bureau, MAY, "账目清楚", is_breach=False, photos=[])
+    consumer = factories.a_consumer("赵诉")
+    complaint = Complaint.objects.create(merchant=firm, consumer=consumer, text="少找了钱", made_at=clock.now())
+    desk = desk_of(department)
+    text = page(desk, firm)
+    ways = dict(re.findall(r"<dt>([^<]+)</dt><dd><a class=\"link\" href=\"([^\"]+)\">查看</a>", text))
+    every = {label: right for label, right, *_ in firm_page.ELSEWHERE}
+    assert set(ways) - {"公示（适用商家）"} == {label for label, right in every.items() if may(department, right)}
+    for label, href in ways.items():
+        answer = desk.get(html.unescape(href))
+        assert answer.status_code == 200, label
+        if label != "公示（适用商家）":
+            assert answer.context_data["listing"].kept, label
+            assert not answer.context_data["listing"].form.errors, label
+    if may(department, "merchants.view_complaint"):
+        assert "赵诉" not in text
+        for label in ("投诉处理", "检查记录"):
+            assert desk.get(html.unescape(ways[label])).context_data["page"].paginator.count == 1
+    seen = "少找了钱" in text, "账目清楚" in text, "结算与追回" in text
+    rights = ("merchants.view_complaint", "merchants.view_inspection", "reports.view_settlementline")
+    assert seen == tuple(may(department, right) for right in rights)
+    assert (reverse("admin:merchants_complaint_page", args=[complaint.pk]) in text) == seen[0]
+
+
+def test_a_claw_back_begins_at_the_firms_page_once_something_was_paid(firm, desk_of, bureau):
+    made = Settlement.objects.create(campaign=firm.campaign, state="collected", built_at=clock.now())
+    line = SettlementLine.objects.create(
+        settlement=made, merchant=firm, uses=1, counted=1, counted_fen=10_000, spend_fen=30_000
+    )
+    desk, way = desk_of(bureau), reverse("admin:reports_settlementline_rowdeed", args=[line.pk, "clawback"])
+    assert way not in page(desk, firm)
+    SettlementLine.objects.filter(pk=line.pk).update(paid_fen=10_000, payment_no="P1")
+    assert (way in page(desk, firm)) == may(Department.INDUSTRY, "coupons.propose_clawback")
+    assert reverse("admin:reports_settlementline_page", args=[line.pk]) in page(desk, firm)
