@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -23,7 +27,10 @@ from huigou.models import Department
 from merchants import binding
 from merchants.listing import load_plan
 from merchants.models import Merchant, Outlet
+from reports import exports
 from reports.demonstration.bringing_up import PLAN
+from reports.models import ExportJob
+from tests.exports.reading import rows_of, second
 from tests.factories import a_clerk, a_consumer, a_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +66,8 @@ def turn(client: Client, category: str) -> tuple[int, dict]:
     return answer.status_code, answer.json()
 
 
-def test_from_two_minutes_to_nine_to_the_used_coupon(county: Campaign, at: At) -> None:
+def test_from_8_59_to_the_export(county: Campaign, at: At, tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
     wang = a_consumer("王小明")
     phone = browser_of(consumers.COOKIE, consumers.cookie_of(wang))
 
@@ -90,18 +98,61 @@ def test_from_two_minutes_to_nine_to_the_used_coupon(county: Campaign, at: At) -
     scanned = counter.post("/api/v1/scans", json.dumps({"token": shown.token}), "application/json")
     assert scanned.status_code in {200, 201}
     redemption = coupon.redemptions.get()
-    entered = counter.post(
-        f"/api/v1/redemptions/{redemption.pk}/complete",
-        json.dumps({"amount": f"{won['threshold_fen'] / 100:.2f}", "kind": "3"}),
-        "application/json",
-    )
+    at("2022-06-25 12:31:07")
+    bill = {
+        "amount": f"{won['threshold_fen'] // 100 + 18}.06",
+        "kind": "3",
+        "note": "=店内收款",
+        "receipt_no": "A-0007",
+    }
+    entered = counter.post(f"/api/v1/redemptions/{redemption.pk}/complete", json.dumps(bill), "application/json")
     assert entered.status_code == 200
     coupon.refresh_from_db()
     redemption.refresh_from_db()
     assert coupon.state == Coupon.State.USED
-    assert redemption.amount_fen == won["threshold_fen"]
+    assert redemption.amount_fen == won["threshold_fen"] + 1806
     owed = ledger.Party("payable", redemption.merchant_id)
     assert ledger.balance_fen(county.pk, owed) == won["face_fen"]
+
+    # At the bureau: the list of uses is asked for as Excel, and its one row is what the clerk entered.
+    [row] = exported_by_the_bureau(tmp_path)
+    assert row == {
+        "商家": outlet.name,
+        "企业名称": outlet.merchant.name,
+        "统计状态": outlet.merchant.get_stat_status_display(),
+        "员工微信号": None,
+        "员工姓名": li.person.masked_name,
+        "员工电话": li.person.masked_phone,
+        "金额（元）": won["face_fen"] // 100,
+        "买家微信号": None,
+        "买家手机号": wang.person.masked_phone,
+        "消费人数·加油品类": "3（人）",
+        "消费金额（元）": pytest.approx((won["threshold_fen"] + 1806) / 100),
+        "备注": "=店内收款",
+        "确认时间": dt.datetime(2022, 6, 25, 12, 31, 7),  # noqa: DTZ001 (Excel keeps no zone)
+        "品类": "餐饮",
+        "小票号": "A-0007",
+        "付款方式": None,
+        "扫码时间": dt.datetime(2022, 6, 25, 9),  # noqa: DTZ001
+        "券号": str(coupon.pk),
+    }
+
+
+def exported_by_the_bureau(folder: Path) -> list[dict[str, Any]]:
+    """Ask for the workbook on the page, write it as the worker does, and take it from the page."""
+    desk = Client()
+    desk.force_login(a_staff(Department.INDUSTRY), "django.contrib.auth.backends.ModelBackend")
+    listed = desk.get("/admin/merchants/redemption/").content.decode()
+    assert "共 <b>1</b> 条" in listed
+    [ask] = re.findall(r'href="(/admin/reports/exportjob/deed/ask/[^"]+)"', listed)
+    assert desk.post(unescape(ask)).status_code == 302
+    job = ExportJob.objects.get()
+    assert exports.run(job.pk)
+    answer = desk.get(f"/admin/reports/exportjob/{job.pk}/file.xlsx")
+    assert answer.status_code == 200
+    taken = folder / "uses.xlsx"
+    taken.write_bytes(answer.getvalue())
+    return [{k: second(v) if isinstance(v, dt.datetime) else v for k, v in row.items()} for row in rows_of(taken)]
 
 
 def test_seven_rounds_without_beat_or_worker_come_out_exact(county: Campaign, at: At) -> None:

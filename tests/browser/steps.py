@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import zxingcpp
+from django.conf import settings
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -58,3 +60,26 @@ def qr_on(page: Page) -> str:
     picture = Image.open(io.BytesIO(page.screenshot()))
     [found] = zxingcpp.read_barcodes(picture)
     return found.text
+
+
+def log_in(page: Page, site: Site, username: str) -> None:
+    """Log in at the back office with the demonstration's own account."""
+    page.goto(f"{site.url}/admin/login/")
+    page.locator("[name=username]").fill(username)
+    page.locator("[name=password]").fill((settings.VAR_DIR / "keys" / "demo_password").read_text().strip())
+    page.locator("[type=submit]").first.click()
+    page.wait_for_url("**/admin/")
+
+
+def download_uses(page: Page, site: Site, folder: Path) -> Path:
+    """Ask for 优惠券使用 as Excel, follow it until the worker has written it, and download it."""
+    page.goto(f"{site.url}/admin/merchants/redemption/")
+    page.get_by_role("link", name="导出 Excel").click()
+    page.get_by_role("button", name="开始导出").click()
+    ready = page.get_by_role("link", name=re.compile("下载 Excel"))
+    ready.wait_for(timeout=30_000)
+    with page.expect_download() as taken:
+        ready.click()
+    saved = folder / taken.value.suggested_filename
+    taken.value.save_as(saved)
+    return saved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -12,7 +13,8 @@ from coupons.models import Coupon
 from huigou.money import yuan
 from merchants.models import BindingCode, Redemption
 from tests.browser import steps
-from tests.chromium import Opener
+from tests.chromium import DESKTOP, Opener
+from tests.exports.reading import rows_of, second
 from tests.serving import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +32,9 @@ def one_time_code(category: str) -> str:
     return str(row.code)
 
 
-def test_the_manual_from_binding_to_the_used_coupon(demo: None, site: Site, opened: Opener) -> None:
+def test_the_manual_from_binding_to_the_exported_row(
+    demo: None, site: Site, worker: None, opened: Opener, tmp_path: Path
+) -> None:
     phone, counter = opened().new_page(), opened().new_page()
 
     steps.bind_consumer(phone, site)
@@ -62,6 +66,23 @@ def test_the_manual_from_binding_to_the_used_coupon(demo: None, site: Site, open
     counter.goto(f"{site.url}/shop/redemptions")
     expect(counter.get_by_text(yuan(coupon.threshold_fen + 1800)).first).to_be_visible()
 
+    desk = opened(viewport=DESKTOP, accept_downloads=True).new_page()
+    steps.log_in(desk, site, "gongxin")
+    [row] = rows_of(steps.download_uses(desk, site, tmp_path))
+    assert {
+        heading: row[heading] for heading in ("金额（元）", "消费金额（元）", "消费人数·加油品类", "备注", "小票号")
+    } == {
+        "金额（元）": int(face),
+        "消费金额（元）": (coupon.threshold_fen + 1800) // 100,
+        "消费人数·加油品类": "3（人）",
+        "备注": "两桌，靠窗",
+        "小票号": "0123",
+    }
+    assert (row["商家"], row["企业名称"]) == (used.outlet.name, used.merchant.name)
+    assert (row["品类"], row["券号"]) == ("餐饮", str(coupon.pk))
+    assert second(row["确认时间"]) == second(used.completed_at)
+    assert second(row["扫码时间"]) == second(used.scanned_at)
+
 
 def enter_under_and_over(counter: Page, coupon: Coupon) -> None:
     """One fen under the threshold the page says what is missing; over it the entry goes through."""
@@ -69,6 +90,9 @@ def enter_under_and_over(counter: Page, coupon: Coupon) -> None:
     expect(counter.locator("[data-sum]")).to_contain_text("0.01")
     counter.locator("#amount").fill(f"{(coupon.threshold_fen + 1800) / 100:.2f}")
     counter.get_by_text("3 人", exact=True).click()
+    counter.get_by_text("小票号、备注").click()
+    counter.locator("#receipt").fill("0123")
+    counter.locator("#note").fill("两桌，靠窗")
     counter.locator("[data-submit]").click()
     counter.wait_for_url("**/done")
 
