@@ -45,6 +45,25 @@ def test_started_just_after_midnight_round_one_is_open(at):
     assert rounds[1].opens_at == moment("2026-03-14 09:00")
 
 
+def test_an_old_demonstration_says_where_it_stands_and_how_to_get_a_fresh_one(at, capsys, settings):
+    at("2026-03-10 20:00")
+    call_command("create_demo", people=0)
+    assert "现在：第1轮可以抽奖，至3月14日24:00\n" in capsys.readouterr().out
+    Round.objects.filter(number=2).update(opens_at=moment("2026-03-15 10:00"))
+    for when, said in (
+        ("2026-03-15 09:30", "现在：轮次之间，第2轮将于3月15日10:00开始\n"),
+        ("2026-04-13 23:59", "现在：第7轮可以抽奖，至4月13日24:00\n"),
+        (
+            "2026-04-14 00:00",
+            f"重新开始：按 Ctrl-C 停止，删除 {settings.VAR_DIR}（其中数据不再保留），再运行 make run\n",
+        ),
+    ):
+        at(when)
+        call_command("create_demo", people=0)
+        assert said in capsys.readouterr().out
+    assert Campaign.objects.count() == 1
+
+
 @pytest.fixture
 def lived_in(at, as_owner) -> Campaign:
     at("2026-03-10 20:00")

@@ -64,6 +64,8 @@ class Command(BaseCommand):
     def _print(self, campaign: Campaign, password: str) -> None:
         write = self.stdout.write
         write(f"\n演示系统（非官方网站）：{campaign.county} {campaign}")
+        for line in _stage(campaign):
+            write(line)
         write(f"后台账号（密码均为 {password}）：")
         for username, department, _ in demonstration.PEOPLE:
             write(f"  {username:<10} {department.label}")
@@ -76,6 +78,20 @@ class Command(BaseCommand):
             code = row.code or ""
             write(f"  {'-'.join(code[i : i + 4] for i in range(0, len(code), 4))}  {row.outlet.name}")
         write("买家：打开 /m/bind，填任意姓名和 1990000 开头的手机号，验证码会显示在页面上")
+
+
+def _stage(campaign: Campaign) -> list[str]:
+    """Say where the demonstration stands: it is never re-dated, since its books and signed logs are of its days."""
+    now = clock.now()
+    if (current := campaign.rounds.open_at(now).first()) is not None:
+        return [f"现在：第{current.number}轮可以抽奖，至{clock.spoken(current.closes_at, end=True)}"]
+    following = campaign.rounds.filter(opens_at__gt=now).order_by("number").first()
+    if following is not None:
+        return [f"现在：轮次之间，第{following.number}轮将于{clock.spoken(following.opens_at)}开始"]
+    return [
+        "现在：这份演示数据的各轮均已结束，不能再抽奖、核销；查询、结算、导出和核验仍可演示",
+        f"要从第一轮重新开始：按 Ctrl-C 停止，删除 {settings.VAR_DIR}（其中数据不再保留），再运行 make run",
+    ]
 
 
 def _password() -> str:
