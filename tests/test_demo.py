@@ -20,6 +20,12 @@ from tests.conftest import moment
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path, settings) -> None:
+    """A demonstration leaves a trace in its folder while the clock is set back; tests beside this one would see it."""
+    settings.VAR_DIR = tmp_path
+
+
 @pytest.mark.parametrize(
     ("now", "opened_on"),
     [
