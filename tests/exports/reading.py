@@ -20,6 +20,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def second(moment: dt.datetime) -> dt.datetime:
-    """Return a moment as Excel keeps it: the county's time, without a zone; to the second, it rounds beyond."""
-    plain = moment if moment.tzinfo is None else clock.local(moment).replace(tzinfo=None)
-    return (plain + dt.timedelta(milliseconds=500)).replace(microsecond=0)
+    """Return a moment as the workbook keeps it: the county's time, without a zone, to the second."""
+    if moment.tzinfo is not None:
+        return clock.local(moment).replace(tzinfo=None, microsecond=0)
+    return (moment + dt.timedelta(milliseconds=500)).replace(microsecond=0)  # Excel's fraction of a day is inexact
