@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.template.loader import render_to_string
 
-from coupons import codes, consumers
-from coupons.models import Batch, Campaign, Category, Consumer, Coupon, Notice
+from coupons import codes, consumers, lifecycle, lottery, waiting
+from coupons.models import Batch, Campaign, Category, Consumer, Coupon, Deck, Notice
 from huigou import clock
 from merchants import binding
 from merchants.models import Clerk, Merchant, Outlet
@@ -107,7 +110,7 @@ def a_notice(campaign: Campaign) -> Notice:
 
 
 def consumers_pages(on: Cast) -> list[Shown]:
-    """Return what citizens open, bound and not; the sold-out, paused and waiting states come from their own tests."""
+    """Return what citizens open, bound and not; the sold-out and paused states come from their own tests."""
     me, other = on.citizen, on.pending.holder
     return [
         Shown("m-home", "/m/"),
@@ -173,6 +176,25 @@ def first_day(on: Cast) -> list[Shown]:
     return [*consumers_pages(on), *clerks_pages(on), *public_pages(on)]
 
 
+IN_FRONT = 9_412  # people who came before the one who looks at the waiting room
+
+
+@contextmanager
+def rush(on: Cast) -> Iterator[list[Shown]]:
+    """Let more people stand in line than can be served; yield what the next one sees, and clear the line again."""
+    who, line = factories.a_consumer("孙晚"), redis.Redis.from_url(settings.REDIS_URL)
+    names = [f"wait:{on.county.rounds[0].pk}:{part}" for part in ("line", "state")]
+    second = 1_000_000
+    line.zadd(names[0], {f"-{n}": n for n in range(1, IN_FRONT + 1)})
+    # The door stays shut for an hour, so that a place read once is the place in the picture.
+    line.hset(names[1], mapping={"tokens": 0, "at": (int(line.time()[0]) + 3600) * second})
+    try:
+        yield [Shown("m-wait", "/m/wait?next=/m/draw/lodging", who)]
+    finally:
+        line.delete(*names)
+        waiting.forget()
+
+
 def before_the_next_opening(on: Cast) -> list[Shown]:
     """Return what changes in the minutes before the second round opens: countdowns, expired coupons."""
     return [
@@ -181,6 +203,36 @@ def before_the_next_opening(on: Cast) -> list[Shown]:
         Shown("m-coupons-past", "/m/coupons", on.citizen),
         Shown("m-coupon-expired", f"/m/coupons/{on.held.pk}", on.citizen),
     ]
+
+
+def joint_draw(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list[Shown]]:
+    """Let the second round be drawn by lots (报名摇号); yield the pages before, during and after the registration."""
+    round_, address = on.county.rounds[1], "/m/register/lodging"
+    Campaign.objects.filter(pk=on.county.campaign.pk).update(draw_mode=Campaign.DrawMode.LOTTERY)
+    lifecycle.ensure_dealt(round_.pk)
+    deck = Deck.objects.select_related("round").get(round=round_, category__code="lodging")
+    people = [on.citizen, *(factories.a_consumer(f"报名{n}", place=Consumer.Place.INSIDE) for n in range(6))]
+    yield [Shown("m-register-before", address, on.citizen)]
+    move(round_.opens_at + dt.timedelta(minutes=2))
+    for person in people[1:]:
+        lottery.register(person, deck)
+    yield [
+        Shown("m-register-unbound", address),
+        Shown("m-register", address, on.citizen),
+        Shown("m-register-done", address, people[1]),
+    ]
+    lottery.register(on.citizen, deck)
+    move(lottery.ends_at(round_) + dt.timedelta(minutes=1))
+    lottery.joint_draw(deck)
+    results = {person: lottery.result_of(person, deck) for person in people}
+    won = next(person for person, draw in results.items() if draw and draw.face_fen)
+    without = next((person for person, draw in results.items() if draw is None), None)
+    yield [
+        Shown("m-register-won", address, won),
+        Shown("m-register-over", address),
+        *([Shown("m-register-lost", address, without)] if without else []),  # a large deck has a ticket for everybody
+    ]
+    Campaign.objects.filter(pk=on.county.campaign.pk).update(draw_mode=Campaign.DrawMode.WHEEL)
 
 
 def after_the_end(on: Cast) -> list[Shown]:
@@ -196,8 +248,11 @@ def acts(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list[Shown
     """Return the pages of each moment after ``move`` has set the platform's clock to it."""
     rounds = on.county.rounds
     yield first_day(on)
+    with rush(on) as crowded:
+        yield crowded
     move(rounds[1].opens_at - dt.timedelta(minutes=8))
     yield before_the_next_opening(on)
+    yield from joint_draw(on, move)
     move(rounds[-1].closes_at + dt.timedelta(hours=1))
     yield after_the_end(on)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import get_resolver
 from playwright.sync_api import Page, Response
 
 from coupons import lifecycle
@@ -10,7 +11,9 @@ from tests import factories
 from tests.axe import Finding, axe
 from tests.chromium import PHONE, Opener
 from tests.every_page import ERRORS, Cast, Shown, acts, cast, error_page
-from tests.serving import Site
+from tests.pages.conftest import keeps_to_the_policy
+from tests.serving import ROOT, Site
+from tests.targets import too_small
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ALL = ("minor", "moderate", "serious", "critical")
@@ -34,18 +37,57 @@ def on(at) -> Cast:  # type: ignore[no-untyped-def]
 def test_every_page_is_sound_in_every_mode_and_no_wider_than_a_small_phone(
     on: Cast, at, site: Site, opened: Opener
 ) -> None:
-    tab, found, wide, seen = opened().new_page(), [], [], set()
+    tab, found, small, wide, seen = opened().new_page(), [], [], [], set()
     for pages in acts(on, at):
         for shown in pages:
             answer = open_as(shown, tab, site)
             assert answer.status == shown.status, shown.name
             for mode in MODES:
                 found += [f"{shown.name}, {mode}: {each}" for each in judged(tab, mode)]
+            small += [f"{shown.name}: {each}" for each in too_small(tab)]
             wide += [f"{shown.name}, {width} px, {mode}" for width, mode in too_wide(tab)]
             seen.add(shown.name)
     assert found == []
+    assert small == []
     assert wide == []
-    assert len(seen) > 40
+    assert len(seen) > 45
+
+
+# Addresses under /m/, /shop/ and /public/ that answer with a way on, a file or a deed, never with a page of their own.
+NO_PAGE = {
+    "m-wechat", "m-wechat-back", "m-wechat-subscribe", "m-wechat-subscribed", "shop-wechat", "shop-wechat-back",
+    "shop-recall", "public-document", "public-heads",
+}  # fmt: skip
+# Pages that stand nowhere while a campaign is on; the first is judged below, on an empty database.
+NO_ADDRESS = {"m/nothing.html", "m/base.html", "shop/base.html", "public/base.html"}
+
+
+def test_no_address_and_no_template_is_forgotten_and_all_keep_to_the_strict_policy(on: Cast, at, phone_of) -> None:
+    seen, rendered = set(), set()
+    for pages in acts(on, at):
+        for shown in pages:
+            answer = phone_of(*([shown.who] if shown.who else [])).get(shown.address())
+            assert answer.status_code == shown.status, shown.name
+            keeps_to_the_policy(answer)
+            seen.add(answer.resolver_match.url_name)
+            rendered |= {template.name for template in answer.templates}
+    ours = [name for name in pages_by_name() if name not in NO_PAGE]
+    assert sorted(set(ours) - seen - {"shop-home"}) == []  # /shop/ is /shop/scan by its shorter address
+    folders = ("m", "shop", "public")
+    all_templates = {
+        f"{folder}/{path.name}" for folder in folders for path in (ROOT / "templates" / folder).glob("*.html")
+    }
+    assert sorted(all_templates - rendered - NO_ADDRESS) == []
+
+
+def pages_by_name() -> dict[str, str]:
+    """Return {name: pattern} of every address under the three prefixes that people open."""
+    found = {}
+    for pattern in [each for part in get_resolver().url_patterns for each in getattr(part, "url_patterns", [part])]:
+        if str(pattern.pattern).startswith(("m/", "shop/", "public/")):
+            found[pattern.name] = str(pattern.pattern)
+    assert len(found) > 30
+    return found
 
 
 def judged(tab: Page, mode: str) -> list[Finding]:
@@ -70,6 +112,14 @@ def too_wide(tab: Page) -> list[tuple[int, str]]:
                 found.append((size["width"], mode))
     tab.set_viewport_size(PHONE)
     return found
+
+
+def test_axe_finds_nothing_before_any_campaign_is_launched(site: Site, opened: Opener) -> None:
+    tab = opened().new_page()
+    tab.goto(f"{site.url}/m/")
+    assert tab.get_by_role("heading", level=1).inner_text() != ""
+    assert [each for mode in MODES for each in judged(tab, mode)] == []
+    assert too_wide(tab) == []
 
 
 def test_axe_finds_nothing_on_the_pages_of_errors(site: Site, opened: Opener) -> None:

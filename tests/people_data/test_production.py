@@ -82,12 +82,14 @@ def start(environment: dict[str, str], *command: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_production_does_not_start_on_a_shifted_clock(database_environment, clock_runs):
+def test_a_production_does_not_start_on_a_shifted_clock(database_environment, clock_runs, tmp_path):
     web = ("-c", "import huigou.wsgi")
     assert start(database_environment, *web).returncode == 0
     clock_runs(dt.timedelta(hours=1))
     worker = ("-m", "celery", "-A", "huigou", "worker", "--pool", "solo")
-    for command in (web, worker):
+    schedule = str(tmp_path / "schedule")
+    beat = ("-m", "celery", "-A", "huigou", "beat", "--schedule", schedule, "--pidfile", "")
+    for command in (web, worker, beat):
         refused = start(database_environment, *command)
         assert refused.returncode != 0
         assert starting.SHIFTED in refused.stderr + refused.stdout
