@@ -59,4 +59,5 @@ export function tick() {
 }
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
 addEventListener("pageshow", tick);
-tick();
+// Not before the module that imports this one listens for "due": a page whose scripts arrive late is due at once.
+setTimeout(tick);

@@ -1,0 +1,99 @@
+"""What a phone itself does: the opening without a reload, the nearest shop first, a screen that stays awake."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+
+import pytest
+from playwright.sync_api import Route
+
+from coupons import consumers, lifecycle
+from coupons.models import Consumer, Draw
+from merchants.models import Merchant, Outlet
+from tests import factories
+from tests.chromium import Opener
+from tests.serving import Site
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def as_(consumer: Consumer, site: Site) -> list[dict[str, str]]:
+    return [{"name": consumers.COOKIE, "value": consumers.cookie_of(consumer), "url": site.url}]
+
+
+def test_at_nine_the_button_works_without_a_reload_however_late_the_scripts_come(
+    at, site: Site, opened: Opener
+) -> None:
+    at("2022-06-25 08:30")
+    county = factories.a_county()
+    lifecycle.deal(county.rounds[0].pk)
+    opens_at = county.rounds[0].opens_at
+    at(opens_at - dt.timedelta(milliseconds=200))
+    phone = opened()
+    phone.add_cookies(as_(factories.a_consumer(), site))
+    page = phone.new_page()
+
+    def late(route: Route) -> None:  # the page was opened before nine, its scripts come after it
+        time.sleep(0.4)
+        route.continue_()
+
+    page.route(re.compile(r"/js/draw[^/]*[.]js"), late)
+    answer = page.goto(f"{site.url}/m/draw/dining")
+    assert answer is not None
+    assert "未开始" in answer.text()
+    at(opens_at + dt.timedelta(seconds=1))
+    page.evaluate("window.stillThisPage = true")
+    page.locator("button[data-go]:not([disabled])").click()
+    page.locator("[data-prize]:not([hidden])").wait_for()
+    assert page.evaluate("window.stillThisPage")
+    assert Draw.objects.count() == 1
+
+
+PLACES = {"远店": (45.30, 124.30), "近店": (45.004, 124.0), "停业店": (45.001, 124.0), "中店": (45.05, 124.0)}
+
+
+def test_shops_stand_by_distance_and_the_position_stays_on_the_phone(county, site: Site, opened: Opener) -> None:
+    for name, (latitude, longitude) in PLACES.items():
+        state = Merchant.State.SUSPENDED if name == "停业店" else Merchant.State.ACTIVE
+        shop = factories.a_merchant(county, name=name, state=state, state_reason="整改" if name == "停业店" else "")
+        Outlet.objects.filter(merchant=shop).update(name=name, latitude=latitude, longitude=longitude)
+        Outlet.objects.filter(merchant=shop).update(address="某街 1 号", hours="9:00–21:00", phone="0438-0000168")
+    page = opened(geolocation={"latitude": 45.0, "longitude": 124.0}, permissions=["geolocation"]).new_page()
+    asked: list[str] = []
+    page.goto(f"{site.url}/m/merchants")
+    page.on("request", lambda request: asked.append(request.url))
+    page.click("[data-near]")
+    page.get_by_text("已按直线距离排列").wait_for()
+    assert page.locator("[data-shops] h2").all_inner_texts() == ["近店", "中店", "远店", "停业店"]
+    nearest = page.locator("[data-shops] li").first
+    for said in ("约 450 米", "某街 1 号", "9:00–21:00", "参加中"):
+        assert said in nearest.inner_text()
+    assert nearest.locator("a").get_attribute("href") == "tel:04380000168"
+    assert "整改" in page.locator("[data-shops] li").last.inner_text()
+    assert [url for url in asked if "/static/" not in url] == []
+
+
+COUNTED = """
+window.awake = 0;
+const real = navigator.wakeLock.request.bind(navigator.wakeLock);
+navigator.wakeLock.request = async (kind) => { const lock = await real(kind); window.awake += 1; return lock; };
+"""
+
+
+def test_the_screen_is_kept_awake_while_the_code_is_shown_and_only_then(
+    county, wang, zhao, li, site: Site, opened: Opener
+) -> None:
+    phone = opened()
+    phone.add_init_script(COUNTED)
+    held = factories.drawn(county, wang)
+    page = phone.new_page()
+    phone.add_cookies(as_(wang, site))
+    page.goto(f"{site.url}/m/coupons/{held.pk}")
+    page.wait_for_function("window.awake === 1")
+    used = factories.used(factories.drawn(county, zhao), li, 40_000)
+    phone.add_cookies(as_(zhao, site))
+    page.goto(f"{site.url}/m/coupons/{used.pk}")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.awake") == 0
