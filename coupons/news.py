@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 
+from django.conf import settings
 from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
@@ -35,9 +36,14 @@ def listeners(person_ids: set[int]) -> dict[int, Consumer]:
     return {consumer.person_id: consumer for consumer in bound}
 
 
-def reachable(rows: QuerySet, holder: str) -> QuerySet:
-    """Return the rows whose ``holder`` (a path to a consumer) has a binding with a WeChat account."""
+def reachable(rows: QuerySet, holder: str, kind: str) -> QuerySet:
+    """Return the rows whose ``holder`` (a path to a consumer) has a binding with a WeChat account.
+
+    A kind without a template of its own is sent to those alone who allowed one message of it here.
+    """
     bound = Consumer.objects.bound().exclude(openid="").filter(person=OuterRef(f"{holder}__person"))
+    if kind not in settings.WECHAT_TEMPLATES:
+        bound = bound.filter(subscriptions__kind=kind, subscriptions__message=None)
     return rows.filter(Exists(bound)).annotate(listener=F(f"{holder}__person_id"))
 
 
@@ -45,7 +51,7 @@ def tell(rows: QuerySet, kind: str, holder: str, words: Callable[..., Mapping[st
     """Queue one message for each row that nobody was told of; return how many."""
     if not outbox.can_tell(kind):
         return 0
-    due = list(reachable(untold(rows, kind), holder)[:MOST])
+    due = list(reachable(untold(rows, kind), holder, kind)[:MOST])
     consumers = listeners({row.listener for row in due})
     queued = [
         outbox.put_about(kind, consumers[row.listener], dict(words(row)), row.about, now)

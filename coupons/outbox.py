@@ -10,7 +10,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from coupons.models import Consumer, OutboxMessage
+from coupons.models import Consumer, OutboxMessage, Subscription
 from huigou import clock, sms, wechat
 from huigou.fields import seal, unseal
 
@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 PURPOSE = "outbox"
 TRIES = 5
 CODE_MINUTES = 5
+SCENES: dict[str, int] = {
+    OutboxMessage.Kind.WON: 1,
+    OutboxMessage.Kind.EXPIRING: 2,
+    OutboxMessage.Kind.USED: 3,
+}  # WeChat's numbers
+SAID = ("what", "how", "until", "where", "when_time", "amount")  # of a message's words, in the order of a sentence
 THING_CHARS = 20  # WeChat's limit of a field thing.DATA
 
 
@@ -50,25 +56,52 @@ def put_shop_code(phone: str, body: dict[str, str | int], about_key: str, now: d
 
 def can_tell(kind: str) -> bool:
     """Say whether messages of a kind can be sent at all: WeChat is connected and has a template for them."""
-    return wechat.is_configured() and kind in settings.WECHAT_TEMPLATES
+    return wechat.is_configured() and (kind in settings.WECHAT_TEMPLATES or bool(settings.WECHAT_ONCE_TEMPLATE))
+
+
+def can_be_allowed() -> bool:
+    """Say whether people can allow single messages on our pages."""
+    return wechat.is_configured() and bool(settings.WECHAT_ONCE_TEMPLATE)
+
+
+def allow(consumer: Consumer, kind: str) -> None:
+    """Keep that somebody allowed one message of a kind at WeChat; a second yes before it is used counts as the same."""
+    values = {"agreed_at": clock.now()}
+    Subscription.objects.update_or_create(consumer=consumer, kind=kind, message=None, defaults=values)
+
+
+def allowed(consumer: Consumer) -> set[str]:
+    """Return the kinds of which somebody allowed a message that was not used yet."""
+    return set(Subscription.objects.filter(consumer=consumer, message=None).values_list("kind", flat=True))
 
 
 def put_about(
     kind: str, consumer: Consumer, body: dict[str, str], about_key: str, now: dt.datetime
 ) -> OutboxMessage | None:
-    """Queue a WeChat subscribe message about something, once per ``about_key``; None without an openid."""
+    """Queue a WeChat subscribe message about something, once per ``about_key``; None without an openid.
+
+    A message that the person allowed here is used up by it; without one, the kind needs a template of its own, whose
+    permission WeChat keeps.
+    """
     if not consumer.openid:
         return None
-    message, made = OutboxMessage.objects.get_or_create(
-        about_key=about_key,
-        defaults={
-            "kind": kind,
-            "consumer": consumer,
-            "sealed_body": seal(json.dumps(body).encode(), PURPOSE),
-            "next_try_at": now,
-            "created_at": now,
-        },
-    )
+    with transaction.atomic():
+        yes = Subscription.objects.select_for_update().filter(consumer=consumer, kind=kind, message=None).first()
+        if yes is None and kind not in settings.WECHAT_TEMPLATES:
+            return None
+        message, made = OutboxMessage.objects.get_or_create(
+            about_key=about_key,
+            defaults={
+                "kind": kind,
+                "consumer": consumer,
+                "sealed_body": seal(json.dumps(body).encode(), PURPOSE),
+                "next_try_at": now,
+                "created_at": now,
+            },
+        )
+        if made and yes is not None:
+            yes.message = message
+            yes.save(update_fields=["message"])
     return message if made else None
 
 
@@ -139,9 +172,16 @@ def _deliver(message: OutboxMessage) -> None:
     consumer = message.consumer
     if not can_tell(message.kind) or consumer is None or not consumer.openid:
         raise ValueError("no way to tell")  # unbound meanwhile, or WeChat was taken off
+    page = f"{settings.SITE_URL}/m/coupons"
+    if settings.WECHAT_ONCE_TEMPLATE and Subscription.objects.filter(message=message).exists():
+        title, content = f"消费券{message.get_kind_display()}", "，".join(body[word] for word in SAID if body.get(word))
+        wechat.send_once(consumer.openid, settings.WECHAT_ONCE_TEMPLATE, SCENES[message.kind], title, content, page)
+        return
+    if message.kind not in settings.WECHAT_TEMPLATES:
+        raise ValueError("no way to tell")
     template, fields = settings.WECHAT_TEMPLATES[message.kind]
     data = {field: _fitting(field, body.get(word, "")) for field, word in fields.items()}
-    wechat.send_subscribe(consumer.openid, template, data, page=f"{settings.SITE_URL}/m/coupons")
+    wechat.send_subscribe(consumer.openid, template, data, page=page)
 
 
 def _fitting(field: str, text: str) -> str:

@@ -16,6 +16,8 @@ urlpatterns = [
     path("m/bind", bind.bind, name="m-bind"),
     path("m/wechat", wechat.leave, name="m-wechat"),
     path("m/wechat/back", wechat.back, name="m-wechat-back"),
+    path("m/wechat/subscribe/<slug:kind>", wechat.subscribe, name="m-wechat-subscribe"),
+    path("m/wechat/subscribed", wechat.subscribed, name="m-wechat-subscribed"),
     path("MP_verify_<slug:word>.txt", wechat.verification),
     path("m/place", bind.place, name="m-place"),
     path("m/draw/<slug:category>", draw.draw, name="m-draw"),

@@ -27,7 +27,7 @@ from huigou.fields import seal, unseal
 WRONG_STATE = Reason(
     "wechat_wrong_state", 400, "这次微信授权已失效", "请回到刚才的页面重新进入；也可以用手机号和短信验证码办理"
 )
-AWAY, KNOWN, PAUSE = "wx_away", "wx_known", "wx_pause"  # what the session holds
+AWAY, ASKED, KNOWN, PAUSE = "wx_away", "wx_asked", "wx_known", "wx_pause"  # what the session holds
 PURPOSE = "session"
 STATES_KEPT = 3  # a person may have as many of our pages open on the way to WeChat
 STATE_LIFE_S = 600
@@ -76,12 +76,23 @@ def depart(request: HttpRequest, back: str, onward: str, *, with_name: bool) -> 
 
     ``with_name`` only after a tap: a page opened straight into it is a 快照页.
     """
-    state = secrets.token_hex(16)
-    until = int(clock.now().timestamp()) + STATE_LIFE_S
-    away = [*request.session.get(AWAY, []), [state, onward, with_name, until]]
-    request.session[AWAY] = away[-STATES_KEPT:]
+    state = _new_state(request.session, AWAY, onward, with_name)
     ours = f"{origin(request)}{back}"
     return wechat.authorise_url(ours, state, "snsapi_userinfo" if with_name else "snsapi_base")
+
+
+def depart_to_subscribe(request: HttpRequest, back: str, onward: str, kind: str, scene: int) -> str:
+    """Return the address at WeChat where somebody may allow one message of a kind; the answer comes to ``back``."""
+    state = _new_state(request.session, ASKED, onward, kind)
+    return wechat.subscribe_url(settings.WECHAT_ONCE_TEMPLATE, scene, f"{origin(request)}{back}", state)
+
+
+def come_from_subscribing(request: HttpRequest) -> tuple[str, str]:
+    """Take the answer back once; return where to go on and the kind of message that was asked about.
+
+    Raises WRONG_STATE for an answer to no question of this session, a used one or an old one.
+    """
+    return _take_state(request.session, request.GET.get("reserved", ""), ASKED)
 
 
 def origin(request: HttpRequest) -> str:
@@ -111,23 +122,31 @@ def onward_of(request: HttpRequest, fallback: str) -> str:
     return next((away[1] for away in request.session.get(AWAY, []) if away[0] == state), fallback)
 
 
-def _take_state(session: SessionBase, state: str) -> tuple[str, bool]:
+def _new_state(session: SessionBase, kept_as: str, onward: str, meant: Any) -> str:
+    """Make a state and keep in the session what it stands for."""
+    state = secrets.token_hex(16)
+    until = int(clock.now().timestamp()) + STATE_LIFE_S
+    session[kept_as] = [*session.get(kept_as, []), [state, onward, meant, until]][-STATES_KEPT:]
+    return state
+
+
+def _take_state(session: SessionBase, state: str, kept_as: str = AWAY) -> tuple[str, Any]:
     """Use a state up: of two requests with the same one, the session's locked row lets one through."""
     with transaction.atomic():
         list(Session.objects.select_for_update().filter(pk=session.session_key or ""))
         kept = type(session)(session.session_key)  # read after the lock: ours may be older
-        waiting: list[Any] = kept.get(AWAY, [])
+        waiting: list[Any] = kept.get(kept_as, [])
         mine = next((away for away in waiting if secrets.compare_digest(away[0], state)), None)
         if mine is None:
             raise WRONG_STATE()
         rest = [away for away in waiting if away is not mine]
-        kept[AWAY] = rest
+        kept[kept_as] = rest
         kept.save()
-    session[AWAY] = rest
-    _, onward, with_name, until = mine
+    session[kept_as] = rest
+    _, onward, meant, until = mine
     if until < clock.now().timestamp():
         raise WRONG_STATE()
-    return onward, with_name
+    return onward, meant
 
 
 # ---- the script inside WeChat

@@ -347,6 +347,9 @@ def subscribe_template(kind: str) -> tuple[str, dict[str, str]]:
 
 # kind of message: the subscribe template and its fields, from WECHAT_TEMPLATE_WON, _EXPIRING, _USED
 WECHAT_TEMPLATES = {kind: made for kind in WECHAT_FIELDS if (made := subscribe_template(kind))[0]}
+# 一次性订阅消息: one template of the account serves all kinds; each tap allows one message, asked at this address.
+WECHAT_ONCE_TEMPLATE = env.str("WECHAT_ONCE_TEMPLATE", default="")
+WECHAT_MP_BASE = env.str("WECHAT_MP_BASE", default="https://mp.weixin.qq.com")
 # The script that gives pages inside WeChat its own scanner and position; loaded there alone, from WeChat.
 WECHAT_JSSDK_URL = env.str("WECHAT_JSSDK_URL", default="https://res.wx.qq.com/open/js/jweixin-1.6.0.js")
 # Content of the file MP_verify_….txt by which WeChat sees that the address is ours.

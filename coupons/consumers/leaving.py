@@ -71,6 +71,10 @@ def copy_of(consumer: Consumer) -> dict[str, Any]:
         "绑定时间": _said(consumer.bound_at),
         "同意时间": _said(consumer.consented_at),
         "同意书版本": consumer.consent_version,
+        "微信提醒": [
+            {"类别": each.get_kind_display(), "同意时间": _said(each.agreed_at)}
+            for each in consumer.subscriptions.order_by("pk")
+        ],
         "消费券": [
             {
                 "轮次": each.round.number,

@@ -2,7 +2,7 @@
 
 from coupons.models.books import Balance, ChangeRequest, Event, Freeze, Transfer
 from coupons.models.draws import Coupon, Deck, Draw, Head, RegistrantList, Registration, SeedShare
-from coupons.models.messages import Notice, OutboxMessage
+from coupons.models.messages import Notice, OutboxMessage, Subscription
 from coupons.models.people import Consumer, Exclusion, Person, Reveal, SmsCode, Station, StationClerk
 from coupons.models.plan import Allotment, Batch, Campaign, Category, PlanFinding, Round
 from coupons.models.stations import Assist, PaperConfirmation, PaperPrint
@@ -41,6 +41,7 @@ __all__ = [
     "SmsCode",
     "Station",
     "StationClerk",
+    "Subscription",
     "TallyMark",
     "Transfer",
 ]

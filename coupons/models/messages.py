@@ -56,6 +56,29 @@ class OutboxMessage(models.Model):
         return f"消息 {self.pk}"
 
 
+class Subscription(models.Model):
+    """A tap on 允许 at WeChat: one message of one kind may go to this binding's account (一次性订阅消息), then none."""
+
+    consumer = models.ForeignKey(Consumer, models.PROTECT, verbose_name="买家", related_name="subscriptions")
+    kind = models.CharField("类别", max_length=10, choices=OutboxMessage.Kind.choices)
+    agreed_at = models.DateTimeField("同意时间")
+    message = models.OneToOneField(OutboxMessage, models.PROTECT, null=True, blank=True, verbose_name="用于消息")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "微信提醒的同意"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["consumer", "kind"],
+                condition=Q(message=None),
+                name="subscription_unspent_once",
+                violation_error_message="这类提醒已经同意过一次，尚未用掉",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"微信提醒的同意 {self.pk}"
+
+
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def shown(self, campaign: Campaign, now: dt.datetime) -> NoticeQuerySet:
         """What the consumers' pages show at an instant, newest first."""

@@ -8,18 +8,20 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from coupons import codes, consumers
+from coupons import codes, consumers, outbox
 from coupons.errors import COUPON_GONE
 from coupons.models import Campaign, Consumer, Coupon, Draw
 from coupons.views.home import stage_of
 from coupons.views.page import bind_url, me_of, page
-from huigou import clock, qr
+from huigou import arriving, clock, qr
 from huigou.money import short_yuan, yuan
 
 HISTORY = 100  # rows shown of what is over; a campaign has 35 draws a person
 PILLS = {"held": "pill-live", "pending": "pill-wait", "expired": "pill-stop"}
+REMINDERS = {"won": "抽中消费券时", "expiring": "到期前一天", "used": "消费券用掉时"}
 STEPS = {"held": 0, "pending": 1, "used": 2, "forfeited": 2}
 
 
@@ -114,7 +116,19 @@ def coupons(request: HttpRequest) -> HttpResponse:
         live=live,
         past=past[:HISTORY],
         draws=draws,
+        reminders=_reminders(request, consumer),
     )
+
+
+def _reminders(request: HttpRequest, consumer: Consumer) -> list[dict[str, Any]]:
+    """Return what somebody may be told of in WeChat, each once for a tap; nothing outside it or without a template."""
+    if not (outbox.can_be_allowed() and arriving.is_inside(request) and consumer.openid):
+        return []
+    on, back = outbox.allowed(consumer), urlencode({"next": request.path})
+    return [
+        {"label": label, "on": kind in on, "url": f"{reverse('m-wechat-subscribe', args=[kind])}?{back}"}
+        for kind, label in REMINDERS.items()
+    ]
 
 
 def _next_chance(campaign: Campaign, now: dt.datetime) -> str:

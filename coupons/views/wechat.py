@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from coupons import consumers
+from coupons import consumers, outbox
 from coupons.views.page import safe_next, with_cookie
 from huigou import arriving, wechat
 from huigou.arriving import Arrival
@@ -72,6 +72,35 @@ def back(request: HttpRequest) -> HttpResponse:
         consumers.attach_wechat(consumer, *arrival)
         if arrival.name:
             messages.success(request, "已记下微信名")
+    return redirect(onward)
+
+
+@require_safe
+def subscribe(request: HttpRequest, kind: str) -> HttpResponse:
+    """Send somebody, after a tap, to WeChat to allow one message of a kind."""
+    onward = safe_next(request, reverse("m-coupons"))
+    consumer = consumers.current(request)
+    if kind not in outbox.SCENES or not outbox.can_be_allowed() or consumer is None or not consumer.openid:
+        return redirect(onward)
+    address = arriving.depart_to_subscribe(request, reverse("m-wechat-subscribed"), onward, kind, outbox.SCENES[kind])
+    return HttpResponseRedirect(address)
+
+
+@require_safe
+def subscribed(request: HttpRequest) -> HttpResponse:
+    """Take WeChat's answer: a yes of the person's own account, to what this session asked, is kept as consent."""
+    onward, kind = arriving.come_from_subscribing(request)
+    consumer, said = consumers.required(request), request.GET
+    asked = (settings.WECHAT_ONCE_TEMPLATE, str(outbox.SCENES[kind]))
+    if said.get("action") != "confirm":
+        messages.info(request, "没有开启，不会给您发这类提醒")
+        return redirect(onward)
+    if not consumer.openid or (said.get("openid"), said.get("template_id"), said.get("scene")) != (
+        consumer.openid, *asked
+    ):  # fmt: skip
+        raise arriving.WRONG_STATE()
+    outbox.allow(consumer, kind)
+    messages.success(request, "已开启，到时微信提醒您一次")
     return redirect(onward)
 
 

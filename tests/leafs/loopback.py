@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 Reply = tuple[int, bytes]
 
@@ -116,6 +116,9 @@ class FakeWeChat(Loopback):
         self.profiles: dict[str, dict[str, Any]] = {}
         self.subscribers: set[str] = set()
         self.sent: list[dict[str, Any]] = []
+        self.agrees = True  # what the person says when asked about a one-off message
+        self.agreed: Counter[tuple[str, str, str]] = Counter()  # messages still allowed, by account, template and scene
+        self.sent_once: list[dict[str, Any]] = []
         self.token = ""
         self.dead_at_calls: set[str] = set()  # tokens that stable_token still hands out and calls refuse
         self.expires_in = 7200
@@ -140,7 +143,9 @@ class FakeWeChat(Loopback):
             ("POST", "/cgi-bin/stable_token"): self.stable_token,
             ("GET", "/cgi-bin/ticket/getticket"): self.ticket,
             ("POST", "/cgi-bin/message/subscribe/bizsend"): self.bizsend,
+            ("POST", "/cgi-bin/message/template/subscribe"): self.one_off,
             ("GET", "/connect/oauth2/authorize"): self.authorise,
+            ("GET", "/mp/subscribemsg"): self.ask_one_off,
             ("GET", "/open/js/jweixin.js"): self.script,
         }.get((method, path))
         return name(query, body) if name else said({"errcode": 48001, "errmsg": "api unauthorized"})
@@ -150,6 +155,29 @@ class FakeWeChat(Loopback):
         code = f"c{len(self.codes)}"
         self.codes[code] = {"openid": self.owner, "scope": query["scope"]}
         return 302, f"{query['redirect_uri']}?code={code}&state={query['state']}".encode()
+
+    def ask_one_off(self, query: dict[str, str], body: bytes) -> Reply:
+        """Ask whoever opens it to allow one message; back with the answer."""
+        if query.get("appid") != self.app_id or query.get("action") != "get_confirm" or not query.get("reserved"):
+            return said({"errcode": 40013, "errmsg": "invalid appid"})
+        scene, template = query["scene"], query["template_id"]
+        self.agreed[self.owner, template, scene] += self.agrees
+        answer = {"openid": self.owner, "template_id": template, "action": "confirm" if self.agrees else "cancel"}
+        answer |= {"scene": scene, "reserved": query["reserved"]}
+        return 302, f"{query['redirect_url']}?{urlencode(answer)}".encode()
+
+    def one_off(self, query: dict[str, str], body: bytes) -> Reply:
+        if refusal := self.bad_token(query):
+            return refusal
+        message = json.loads(body)
+        if len(message["title"]) > 15 or len(message["data"]["content"]["value"]) > 200:
+            return said({"errcode": 47003, "errmsg": "argument invalid! title is over length"})
+        asked = (message["touser"], message["template_id"], message["scene"])
+        if not self.agreed[asked]:
+            return said({"errcode": 43101, "errmsg": f"user {message['touser']} refuse to accept the msg"})
+        self.agreed[asked] -= 1
+        self.sent_once.append(message)
+        return said({"errcode": 0, "errmsg": "ok"})
 
     def script(self, query: dict[str, str], body: bytes) -> Reply:
         """Stand in for WeChat's script, whose calls go to the app around the page: answers that a phone would give."""
@@ -226,7 +254,7 @@ def an_account(settings: Any, secret: str) -> Iterator[FakeWeChat]:
     with serving(FakeWeChat("wx" + secrets.token_hex(8), secret)) as server:
         settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = server.app_id, secret
         settings.WECHAT_API_BASE, settings.WECHAT_TIMEOUT_S = server.base, 2
-        settings.WECHAT_OPEN_BASE = "https://open.weixin.qq.com"
+        settings.WECHAT_OPEN_BASE, settings.WECHAT_MP_BASE = "https://open.weixin.qq.com", server.base
         yield server
 
 

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from huigou import wechat
 from huigou.clock import SHANGHAI
+from huigou.wechat import credentials
 from tests.leafs.loopback import FakeWeChat, an_account, said
 from tests.leafs.silence import everything_said
 
@@ -125,7 +126,7 @@ def test_the_token_and_the_ticket_are_fetched_once_and_kept(server: FakeWeChat) 
 
 def test_a_token_is_not_kept_into_its_last_five_minutes(server: FakeWeChat) -> None:
     """Nor longer than half its life when it has less: stable_token hands out what is left of a token."""
-    kept_s = [wechat._lifetime_s({"expires_in": seconds}) for seconds in (7200, 400, 2, 0)]
+    kept_s = [credentials._lifetime_s({"expires_in": seconds}) for seconds in (7200, 400, 2, 0)]
     assert kept_s == [6900, 200, 1, 1]
     server.expires_in = 2
     wechat.access_token()
@@ -250,7 +251,7 @@ def test_twenty_workers_with_the_same_dead_token_replace_it_once(server: FakeWeC
     dead = wechat.access_token()
     server.expire_token()
     server.delay_s = 0.2
-    fresh = at_once(20, lambda: wechat._shared("token", wechat._fetch_token, dead=dead))
+    fresh = at_once(20, lambda: credentials._shared("token", credentials._fetch_token, dead=dead))
     assert fresh == [server.token] * 20
     assert server.calls["/cgi-bin/stable_token"] == 2
 
@@ -267,7 +268,7 @@ class Unlocked:
 
 def test_without_the_lock_the_same_twenty_are_seen_to_race(server: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of the two tests above."""
-    monkeypatch.setattr(wechat, "cache", Unlocked())
+    monkeypatch.setattr(credentials, "cache", Unlocked())
     server.delay_s = 0.2
     at_once(20, wechat.access_token)
     assert server.calls["/cgi-bin/stable_token"] > 1
@@ -277,13 +278,13 @@ def test_a_worker_killed_while_it_fetched_blocks_the_others_for_one_wait_only(
     server: FakeWeChat, settings: Any
 ) -> None:
     settings.WECHAT_TIMEOUT_S = 1
-    real_cache.set(wechat._key("token:lock"), "a worker that is no more", timeout=1)
+    real_cache.set(credentials._key("token:lock"), "a worker that is no more", timeout=1)
     assert wechat.access_token() == server.token
 
 
 def test_a_lock_that_never_opens_ends_in_a_plain_refusal(server: FakeWeChat, settings: Any) -> None:
     settings.WECHAT_TIMEOUT_S = 0.2
-    real_cache.set(wechat._key("token:lock"), "somebody slow", timeout=30)
+    real_cache.set(credentials._key("token:lock"), "somebody slow", timeout=30)
     assert refused(wechat.access_token).code == "wechat_busy"
     assert sum(server.calls.values()) == 0
 
@@ -296,7 +297,7 @@ class Unreachable:
 
 
 def test_without_redis_the_answer_is_plain(server: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wechat, "cache", Unreachable())
+    monkeypatch.setattr(credentials, "cache", Unreachable())
     error = refused(wechat.access_token)
     assert (error.code, error.detail) == ("wechat_unreachable", "cache")
     assert sum(server.calls.values()) == 0

@@ -19,8 +19,10 @@ from merchants.models import Redemption
 from tests import factories
 from tests.chromium import PHONE
 from tests.leafs.loopback import FakeWeChat, an_account
-from tests.people_data.test_wechat_pages import INSIDE, SECRET
+from tests.people_data.conftest import SECRET
+from tests.people_data.test_wechat_pages import INSIDE
 from tests.serving import free_port, running, wait_for
+from tests.targets import too_small
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SKETCH = Path(__file__).resolve().parents[2] / "coupons" / "demo_plan" / "county.geojson"
@@ -72,6 +74,7 @@ def test_the_walk_inside_wechat(browser, address, account):
     try:
         page.goto(f"{address}/m/bind?next=/m/coupons")
         page.get_by_text("已通过微信进入").wait_for()
+        assert too_small(page) == []
         page.click("[data-locate]")
         page.get_by_text("已取得位置").wait_for()
         given = page.evaluate("window.wxGiven")
@@ -92,6 +95,9 @@ def test_the_walk_inside_wechat(browser, address, account):
         assert (wang.openid, wang.place) == ("o-wang", "inside")
         assert [cookie["name"] for cookie in context.cookies() if cookie["name"] == consumers.COOKIE]
 
+        page.goto(f"{address}/m/privacy")
+        page.get_by_role("link", name="登记", exact=True).wait_for()
+        assert too_small(page) == []
         coupon = factories.drawn(county, wang)
         clerk = factories.a_clerk(factories.a_merchant(county, name="乾安火锅店"))
         context.add_cookies([{"name": binding.COOKIE, "value": binding.cookie_of(clerk), "url": address}])
