@@ -8,7 +8,7 @@ from coupons import lifecycle
 from coupons.errors import NOT_RECALLABLE
 from coupons.ledger import SYSTEM, Actor
 from coupons.lifecycle import freezing
-from coupons.models import ChangeRequest
+from coupons.models import ChangeRequest, Freeze
 from coupons.models.books import ActorKind
 from huigou import clock
 from merchants import errors
@@ -74,13 +74,15 @@ def reverse(redemption_id: int, change: ChangeRequest, *, full_refund: bool) -> 
 def forfeit_overdue(limit: int = 1_000) -> int:
     """Book scanned coupons whose entry window has passed as forfeited by the shop; return how many. Idempotent."""
     done = 0
-    for redemption_id in list(
-        Redemption.objects.overdue(clock.now()).order_by("pk").values_list("pk", flat=True)[:limit]
-    ):
+    # Frozen ones wait for their release, and must not fill the places of those whose books are in order.
+    waiting = Freeze.objects.filter(released_at=None).values("campaign_id")
+    due = Redemption.objects.overdue(clock.now()).exclude(merchant__campaign__in=waiting)
+    for redemption_id in list(due.order_by("pk").values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
             redemption = locked(redemption_id)
             now = clock.now()
             campaign_id = redemption.coupon.round.campaign_id
+            # Asked again under the locks: a freeze may have come meanwhile.
             if redemption.state != State.PENDING or now < redemption.entry_until or freezing.is_frozen(campaign_id):
                 continue
             redemption.state, redemption.ended_at = State.FORFEITED, now

@@ -14,10 +14,12 @@ from django.db import DatabaseError, connections, transaction
 
 from coupons import ledger, lifecycle
 from coupons.ledger import Move, Party, constraint_of
+from coupons.lifecycle import expiry
 from coupons.models import Coupon, Event, Transfer
 from huigou import clock
 from reports import reconcile
 from tests import factories
+from tests.books.forging import forge
 from tests.redemption.ground import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,6 +134,34 @@ def test_the_harness_sees_a_race_when_the_runs_guards_are_off(over):
         said = Counter(pool.map(lambda _: naive(), range(8)))
     assert said["ok"] == 1
     assert sum(said[name] for name in ("transfer_step_once", "transfer_one_ending")) == 7
+
+
+def test_a_step_that_is_held_open_locks_out_no_redemption_elsewhere(over, at):
+    """Neither another campaign's nor another round's of the same one: a step holds its round and its coupons alone."""
+    number = over.rounds[0].pk
+    assert expiry.expire_step(number, 5) == 5
+    at(over.rounds[1].opens_at)
+    # What is over is booked before the next round is dealt; here some of it stays for a step beside an open round.
+    kept = list(Coupon.objects.filter(round=number, state="held").values_list("pk", flat=True)[:5])
+    lifecycle.book_round(number)
+    lifecycle.deal(over.rounds[1].pk)
+    forge(
+        "UPDATE coupons_coupon SET state = 'held', ended_at = NULL WHERE draw_id = ANY(%(kept)s)",
+        "DELETE FROM coupons_transfer WHERE code = 'expire' AND coupon_id = ANY(%(kept)s)",
+        tables=("coupons_coupon", "coupons_transfer"),
+        kept=kept,
+    )
+    other = factories.a_county(opens_at=clock.now())
+    lifecycle.deal(other.rounds[0].pk)
+    mine = factories.drawn(over, factories.a_consumer("钱"), number=2)
+    theirs = factories.drawn(other, factories.a_consumer("孙"))
+    clerks = [factories.a_clerk(factories.a_merchant(each)) for each in (over, other)]
+    with transaction.atomic():
+        assert expiry.expire_step(number, 5) == 5  # its rows and locks are held until this block ends
+        deeds = [lambda: factories.used(mine, clerks[0]), lambda: factories.used(theirs, clerks[1])]
+        with ThreadPoolExecutor(1) as pool:  # outside of the lock's way: ten seconds would be a lock
+            assert pool.submit(at_once, deeds).result(timeout=10) == ["ok", "ok"]
+    assert Coupon.objects.filter(pk__in=kept, state="expired").count() == 5
 
 
 def test_a_late_reversal_ends_a_coupon_too(over, bureau):

@@ -215,6 +215,25 @@ def test_a_window_that_was_over_before_the_freeze_stays_over(county, coupon, li,
     assert refusal(lambda: redemption.complete(li, made.pk, redemption.Entry(30_000, "3"))).code == "entry_late"
 
 
+def test_a_frozen_campaigns_overdue_scans_do_not_take_anothers_places(county, li, at):
+    """More of them are overdue, and earlier, than one run takes: the other campaign's is booked all the same."""
+    for coupon in factories.drawn_by_many(county, factories.some_consumers(3)):
+        factories.scanned(coupon, li)
+    other = factories.a_county(opens_at=county.rounds[0].opens_at)
+    at(other.rounds[0].opens_at)
+    lifecycle.deal(other.rounds[0].pk)
+    theirs = factories.drawn(other, factories.a_consumer("钱"))
+    scan = factories.scanned(theirs, factories.a_clerk(factories.a_merchant(other)))
+    freeze = Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    at(scan.entry_until)
+    assert redemption.forfeit_overdue(limit=1) == 1
+    scan.refresh_from_db()
+    assert scan.state == Redemption.State.FORFEITED
+    assert redemption.forfeit_overdue(limit=1) == 0
+    freeze.delete()
+    assert [redemption.forfeit_overdue(limit=2) for _ in range(3)] == [2, 1, 0]
+
+
 def test_expiry_waits_for_the_release_and_is_booked_then(county, coupon, frozen, auditor, leaders, at):
     at(county.rounds[0].closes_at + dt.timedelta(hours=6))
     assert lifecycle.sweep() == {"booked": 0, "dealt": 0}
