@@ -47,9 +47,9 @@ class Deed:
 class Counters:
     """The processes that draw and spend. Made before any thread and any connection that a fork would share."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 0) -> None:
         connections.close_all()
-        self.workers = max(1, min(4, os.cpu_count() or 1))
+        self.workers = workers or max(1, min(4, os.cpu_count() or 1))
         self._pool = multiprocessing.get_context("fork").Pool(self.workers)
 
     def __enter__(self) -> Counters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from django.db import DatabaseError
 
 from coupons import approval, closing, lifecycle, publishing, seeds
 from coupons.ledger import constraint_of
-from coupons.models import Campaign, Category, Coupon, Round
+from coupons.models import Campaign, Category, Coupon, Draw, Round
 from coupons.models.books import Account
 from coupons.plan import reallocate
 from huigou import clock
@@ -45,6 +46,9 @@ class Options:
     seed: int = 1
     keep: bool = False
     beancount: Path | None = None  # where the books are to be written for bean-check
+    # Neither is in the report, and neither changes it: in how many processes it is played, and who comes when.
+    workers: int = 0  # 0: as many as the machine has processors, at most 4
+    arrival: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Aside:
     longest_s: float  # the longest time between two snapshots
     beancount: Path | None
     database: str
+    holders: str  # a digest of who drew which ticket: another one for each order of arrival
 
 
 @dataclass
@@ -96,14 +101,19 @@ def rehearse(options: Options, step: Step = lambda name: None) -> tuple[dict[str
         people = county.staff()
         campaign = county.load(options.rounds, people, move_clock)
         clerks = county.clerks(campaign, people[Department.INDUSTRY])
-        with Counters() as counters, Watcher(campaign.pk) as watcher:
+        with Counters(options.workers) as counters, Watcher(campaign.pk) as watcher:
             step("绑定买家")
             consumers = counters.bind(options.consumers)
             stage = Stage(options, campaign, people, clerks, consumers, counters, step, Counter(), {"rounds": []})
             _play(stage)
         report = telling.report(stage, watcher)
-        at_hand = Aside(watcher.snapshots, watcher.longest_s, _beancount(campaign, options), database)
+        at_hand = Aside(watcher.snapshots, watcher.longest_s, _beancount(campaign, options), database, _holders())
     return report, at_hand
+
+
+def _holders() -> str:
+    rows = Draw.objects.order_by("deck", "ticket").values_list("deck", "ticket", "consumer")
+    return hashlib.sha256(repr(list(rows)).encode()).hexdigest()[:12]
 
 
 def _beancount(campaign: Campaign, options: Options) -> Path | None:
@@ -149,7 +159,8 @@ def _draw(stage: Stage, round_: Round) -> Ways:
     wishes = []
     for deck in decks:
         order = list(stage.consumers)
-        random.Random(f"{stage.options.seed}/{round_.number}/{deck.category.code}").shuffle(order)  # noqa: S311
+        coming = f"{stage.options.seed}/{stage.options.arrival}/{round_.number}/{deck.category.code}"
+        random.Random(coming).shuffle(order)  # noqa: S311
         wishes.append((deck.pk, order))
     stage.outcomes += stage.counters.draw(wishes)
     publishing.publish_heads()

@@ -26,6 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--consumers", type=int, default=3_000, help="买家人数")
         parser.add_argument("--rounds", type=int, default=7, choices=range(1, 8), help="轮数，1 至 7")
         parser.add_argument("--seed", type=int, default=1, help="种子：相同的种子得到相同的报告")
+        parser.add_argument("--workers", type=int, default=0, help="用几个进程演练，0 为按处理器数；不影响报告")
+        parser.add_argument("--arrival", type=int, default=0, help="换一种先来后到；不影响报告")
         parser.add_argument("--keep", action="store_true", help="保留演练数据库以便查看")
         parser.add_argument("--beancount", type=Path, metavar="FILE", help="把账目写到这个文件，供 bean-check 核对")
         parser.add_argument("--json", action="store_true", help="最后一行输出一个 JSON 对象")
@@ -33,8 +35,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if "owner" not in connections.settings:
             raise CommandError("演练要建自己的数据库，须设置 DATABASE_OWNER_URL（所有者角色，可建库）")
-        if options["consumers"] < 1:
-            raise CommandError("买家人数至少为 1")
+        if options["consumers"] < 1 or options["workers"] < 0:
+            raise CommandError("买家人数至少为 1，进程数不为负")
         if settings.SMS_BACKEND not in rehearsal.SILENT:
             raise CommandError(f"SMS_BACKEND 为 {settings.SMS_BACKEND}（真实短信通道），不得在此演练")
         chosen = rehearsal.Options(
@@ -43,6 +45,8 @@ class Command(BaseCommand):
             options["seed"],
             keep=options["keep"],
             beancount=options["beancount"],
+            workers=options["workers"],
+            arrival=options["arrival"],
         )
         began = time.monotonic()
         told, aside = self._played(chosen)
@@ -50,6 +54,7 @@ class Command(BaseCommand):
         self.stderr.write(
             f"用时 {took_s:.1f} 秒；运行中读取快照 {aside.snapshots} 次，相隔最长 {aside.longest_s:.2f} 秒"
         )
+        self.stderr.write(f"谁抽到哪张票：{aside.holders}（随 --arrival 而变，报告不变）")
         if aside.beancount:
             self.stderr.write(f"账目已按 Beancount 格式写入 {aside.beancount}")
         if options["keep"]:
