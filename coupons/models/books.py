@@ -245,7 +245,9 @@ class Transfer(models.Model):
                         RAISE EXCEPTION 'the books of this campaign are closed' USING CONSTRAINT = 'books_closed';
                     END IF;
                     IF EXISTS (SELECT 1 FROM new_rows n LEFT JOIN coupons_changerequest r ON r.id = n.change_id
-                               WHERE n.change_id IS NOT NULL AND r.state <> 'approved') THEN
+                               WHERE n.change_id IS NOT NULL AND (r.state <> 'approved'
+                                     -- Another request's number, of another deed or campaign, approves nothing here.
+                                     OR r.verb <> n.code OR r.campaign_id <> n.campaign_id)) THEN
                         RAISE EXCEPTION 'not approved' USING CONSTRAINT = 'transfer_needs_approval';
                     END IF;
                     RETURN NULL;
@@ -322,6 +324,25 @@ class Freeze(models.Model):
                 condition=Q(released_at=None) | Q(change__isnull=False),
                 name="freeze_released_by_approval",
                 violation_error_message="解冻须经审批",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="freeze_release_is_agreed",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                func="""
+                    IF TG_OP = 'DELETE' OR OLD.released_at IS NOT NULL OR NEW.campaign_id <> OLD.campaign_id
+                       OR NEW.frozen_at <> OLD.frozen_at OR NOT NEW.findings @> OLD.findings
+                       OR (NEW.released_at IS NOT NULL AND NOT EXISTS (
+                           SELECT 1 FROM coupons_changerequest r WHERE r.id = NEW.change_id AND r.state = 'approved'
+                              AND r.verb = 'unfreeze' AND r.campaign_id = NEW.campaign_id
+                              AND r.payload @> jsonb_build_object('freeze', NEW.id))) THEN
+                        RAISE EXCEPTION 'two people release a freeze'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'freeze_released_by_approval';
+                    END IF;
+                    RETURN NEW;
+                """,
             ),
         ]
 

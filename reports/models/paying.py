@@ -41,6 +41,23 @@ class Settlement(models.Model):
                 violation_error_message="结算须经审批",
             ),
         ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="settlement_is_agreed",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                condition=pgtrigger.Q(new__state__in=["approved", "paid"]),
+                func="""
+                    IF NOT EXISTS (SELECT 1 FROM coupons_changerequest r WHERE r.id = NEW.approval_id
+                                   AND r.verb = 'settle' AND r.state = 'approved'
+                                   AND r.campaign_id = NEW.campaign_id) THEN
+                        RAISE EXCEPTION 'two people approve it'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'settlement_approved_by_two';
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign} 结算"

@@ -133,7 +133,7 @@ def test_the_settlements_steps_are_refused_while_frozen(county, coupon, li, bure
     settle = settlement.propose_settle(made, maker=bureau, reason="结算")
     Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
     assert refusal(lambda: approval.approve(settle.pk, finance)) is FROZEN
-    Freeze.objects.all().delete()
+    forge("DELETE FROM coupons_freeze", tables=("coupons_freeze",))
     approval.approve(settle.pk, finance)  # the control: without the freeze it goes through
     made.refresh_from_db()
     pay = settlement.propose_pay(made, {made.lines.get().pk: "财付1"}, maker=finance, reason="付款")
@@ -224,13 +224,13 @@ def test_a_frozen_campaigns_overdue_scans_do_not_take_anothers_places(county, li
     lifecycle.deal(other.rounds[0].pk)
     theirs = factories.drawn(other, factories.a_consumer("钱"))
     scan = factories.scanned(theirs, factories.a_clerk(factories.a_merchant(other)))
-    freeze = Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
     at(scan.entry_until)
     assert redemption.forfeit_overdue(limit=1) == 1
     scan.refresh_from_db()
     assert scan.state == Redemption.State.FORFEITED
     assert redemption.forfeit_overdue(limit=1) == 0
-    freeze.delete()
+    forge("DELETE FROM coupons_freeze", tables=("coupons_freeze",))
     assert [redemption.forfeit_overdue(limit=2) for _ in range(3)] == [2, 1, 0]
 
 

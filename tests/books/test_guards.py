@@ -1,0 +1,409 @@
+"""Each guard of the database with its negative control: off, the forbidden thing happens; on, it is refused by name.
+
+Guards and append-only tables are read from PostgreSQL's own catalogue: a new one without a case here fails the test.
+"""
+
+# ruff: noqa: S608 (names of tables come from the catalogue)
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from psycopg import sql
+
+from coupons.ledger import constraint_of
+from huigou import rights
+from huigou.tables import APPEND_ONLY
+from reports import settlement
+from tests import factories
+from tests.books import walk
+from tests.books.test_closing import WRITES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def rows(text: str, *params: object) -> list[tuple]:  # type: ignore[type-arg]
+    with connection.cursor() as cursor:
+        cursor.execute(text, params)
+        return cursor.fetchall()
+
+
+def tried(text: str, params: object = None) -> str:
+    """Return the constraint (or the words) that refused a statement, 'nothing' when it went through; rolled back."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(text, params)
+            touched = cursor.rowcount
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        return constraint_of(error) or str(error).splitlines()[0]
+    return "nothing" if touched else "no row was touched"
+
+
+# ---- append-only tables
+
+
+def append_only_tables() -> list[str]:
+    """Return the tables that carry an append-only trigger or that the web's role may not update."""
+    found = rows(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'public' AND c.relkind = 'r' AND (NOT has_table_privilege(%s, c.oid, 'UPDATE')"
+        "   OR EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname LIKE '%%append_only%%'))"
+        " ORDER BY 1",
+        rights.web_role(),
+    )
+    readable = {rights.table_of(label) for label in rights.READ_ONLY}
+    return [table for (table,) in found if table not in readable]
+
+
+def test_the_list_of_append_only_tables_is_the_catalogues(db):
+    assert append_only_tables() == sorted(rights.table_of(label) for label in APPEND_ONLY)
+    both = rows(
+        "SELECT c.relname, count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE (t.tgname LIKE '%%append_only%%' OR t.tgname LIKE '%%no_truncate%%') AND t.tgenabled = 'O' GROUP BY 1"
+    )
+    assert sorted(both) == [(table, 2) for table in append_only_tables()]
+
+
+def test_the_webs_role_gets_past_no_guard_of_an_append_only_table(db):
+    for table in append_only_tables():
+        triggers = rows("SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal", table)
+        constraints = rows("SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", table)
+        for statement in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
+            assert tried(statement) == f"permission denied for table {table}"
+        for statement in (
+            *(f"ALTER TABLE {table} DISABLE TRIGGER {which}" for which in ("ALL", "USER")),
+            *(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"' for (name,) in triggers),
+            *(f'DROP TRIGGER "{name}" ON {table}' for (name,) in triggers),
+            *(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"' for (name,) in constraints),
+            f"DROP TABLE {table} CASCADE",
+            f"ALTER TABLE {table} OWNER TO CURRENT_USER",
+        ):
+            assert tried(statement).startswith("must be owner of "), statement
+        assert len(triggers) >= 2
+    assert "permission denied" in tried("SET session_replication_role = 'replica'")
+    assert "permission denied" in tried("SET ROLE pg_write_all_data")
+
+
+def a_row(table: str) -> str:
+    """Return an INSERT of one meaningless row, for a table that has lost every constraint but NOT NULL."""
+    values = {"bytea": "'x'", "jsonb": "'[]'", "boolean": "true", "date": "now()", "timestamp with time zone": "now()"}
+    columns = rows(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND table_name = %s AND is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'",
+        table,
+    )
+    text = ("character varying", "text")
+    given = [values.get(kind, "'x'" if kind in text else "gen_random_uuid()" if kind == "uuid" else "1")
+             for _, kind in columns]  # fmt: skip
+    names = ", ".join(f'"{name}"' for name, _ in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(given)})"
+
+
+def test_the_triggers_stand_behind_the_rights_on_every_append_only_table(db):
+    """To the owner, whom no right holds back, the triggers say no; without them the row is altered and gone."""
+    for table in append_only_tables():
+        writes = (f"UPDATE {table} SET id = id", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE")
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")
+            for (name,) in rows(
+                "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c', 'f', 'u')", table
+            ):
+                cursor.execute(sql.SQL(f"ALTER TABLE {table} DROP CONSTRAINT {{}}").format(sql.Identifier(name)))
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute(a_row(table))
+            said = [tried(write) for write in writes]
+            assert said == ["nothing", "nothing", said[2]], (table, said)  # the control
+            assert f"Cannot truncate rows from {table} " not in said[2]  # another's that hangs on it may say no
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            said = [tried(write) for write in writes]
+            assert all(f"Cannot update or delete rows from {table}" in each for each in said[:2]), said
+            assert f"Cannot truncate rows from {table} " in said[2]
+            transaction.set_rollback(True)
+
+
+# ---- every other trigger
+
+# trigger's name in the models: (its table, a write that it forbids, the constraint that the refusal names)
+TRIGGERS: dict[str, tuple[str, str, str]] = {
+    "allotment_frozen_once_dealt": (
+        "coupons_allotment",
+        "UPDATE coupons_allotment SET count = count + 1 WHERE round_id = (SELECT min(id) FROM coupons_round)",
+        "round_is_dealt",
+    ),
+    "change_no_delete": (
+        "coupons_changerequest",
+        "DELETE FROM coupons_changerequest WHERE verb = 'unfreeze'",
+        "pgtrigger: Cannot delete rows from coupons_changerequest table",
+    ),
+    "change_people_are_real": (
+        "coupons_changerequest",
+        "UPDATE coupons_changerequest SET payload = '{}' WHERE verb = 'fund'",
+        "change_is_exact",
+    ),
+    "coupon_way_of_life": (
+        "coupons_coupon",
+        "UPDATE coupons_coupon SET state = 'held', ended_at = NULL WHERE state = 'expired'",
+        "coupon_way_of_life",
+    ),
+    "deck_is_sealed": (
+        "coupons_deck",
+        "UPDATE coupons_deck SET contents = '[]'",
+        "deck_is_sealed",
+    ),
+    "freeze_release_is_agreed": (
+        "coupons_freeze",
+        "UPDATE coupons_freeze SET released_at = now(),"
+        " change_id = (SELECT min(id) FROM coupons_changerequest WHERE state = 'approved')",
+        "freeze_released_by_approval",
+    ),
+    "redemption_way_of_life": (
+        "merchants_redemption",
+        "UPDATE merchants_redemption SET amount_fen = amount_fen + 1 WHERE state = 'used'",
+        "redemption_way_of_life",
+    ),
+    "merchants_redemption_is_settled": (
+        "merchants_redemption",
+        "UPDATE merchants_redemption SET state = 'reversed' WHERE state = 'used'",
+        "settlement_is_frozen",
+    ),
+    "round_frozen_once_dealt": (
+        "coupons_round",
+        "UPDATE coupons_round SET entry_until = entry_until - interval '1 hour' WHERE dealt_at IS NOT NULL",
+        "round_is_dealt",
+    ),
+    "round_no_overlap": (
+        "coupons_round",
+        "INSERT INTO coupons_round (campaign_id, number, opens_at, closes_at, entry_until, pause_notice,"
+        " entropy_source, entropy_value, postponed_notice, registration_minutes) SELECT campaign_id, 77, opens_at,"
+        " closes_at, entry_until, '', '', '', '', 1 FROM coupons_round WHERE number = 1",
+        "round_no_overlap",
+    ),
+    "round_source_once": (
+        "coupons_round",
+        "UPDATE coupons_round SET entropy_source = '另一处' WHERE number = 3",
+        "round_source_once",
+    ),
+    "share_before_dealing": (
+        "coupons_seedshare",
+        "INSERT INTO coupons_seedshare (round_id, custodian, commitment, committed_at)"
+        " SELECT id, 'audit', 'x', now() FROM coupons_round WHERE number = 1",
+        "round_is_dealt",
+    ),
+    "share_is_committed": (
+        "coupons_seedshare",
+        "UPDATE coupons_seedshare SET commitment = 'y'",
+        "share_is_committed",
+    ),
+    "settlement_is_agreed": (
+        "reports_settlement",
+        "UPDATE reports_settlement SET state = 'paid',"
+        " approval_id = (SELECT id FROM coupons_changerequest WHERE verb = 'fund')",
+        "settlement_approved_by_two",
+    ),
+    "transfer_campaign_open": (
+        "coupons_transfer",
+        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+        " subject_kind, actor_kind, change_id, at) SELECT campaign_id, 'return', 'pool', 1, 'returned', 0, 1, '',"
+        " 'system', id, now() FROM coupons_changerequest WHERE verb = 'launch'",
+        "transfer_needs_approval",
+    ),
+    "use_frozen": (
+        "reports_settlementuse",
+        "UPDATE reports_settlementuse SET verdict = 'under' WHERE verdict = 'counts'",
+        "settlement_is_exact",
+    ),
+}
+# Each has its race or its refusal, with the guard off beside it, where its own subject is tested.
+ELSEWHERE = {
+    "registration_before_the_list": "tests/draws",
+    "assist_is_kept": "tests/office",
+}
+
+
+@pytest.fixture
+def scene(county, wang, li, finance, at):
+    """A used coupon, an expired one, an approved settlement; a freeze with a request to release it."""
+    coupons = factories.drawn_by_many(county, [wang, factories.a_consumer("钱")])
+    factories.used(coupons[0], li)
+    walk.to_the_end(county, at)
+    made = walk.audited(county.campaign)
+    at(settlement.due_at(county.campaign))
+    factories.agreed(settlement.propose_settle(made, maker=factories.a_staff("industry"), reason="结算"), finance)
+    from coupons.models import Freeze
+    from huigou import clock
+    from reports import reconcile
+
+    finding = {"code": "x", "message": "x", "fingerprint": "x"}
+    freeze = Freeze.objects.create(campaign=county.campaign, findings=[finding], frozen_at=clock.now())
+    reconcile.propose_release(freeze, maker=factories.a_staff("audit"), reason="查明")
+    coming = factories.a_round(county.campaign, 3, county.rounds[0].opens_at, clock.now())
+    coming.entropy_source = "公开的一处"
+    coming.save(update_fields=["entropy_source"])
+    return county
+
+
+def triggers_of_the_catalogue() -> dict[str, tuple[str, str]]:
+    """Return {name in the models: (table, name in the database)} but for those that count or keep closed books."""
+    found = {}
+    for table, name in rows(
+        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE NOT t.tgisinternal AND t.tgname !~ '_is_counted|append_only|no_truncate|stays_closed'"
+    ):
+        short = name.removeprefix("pgtrigger_").rpartition("_")[0] if name.startswith("pgtrigger_") else name
+        found[short] = (table, name)
+    return found
+
+
+def test_each_trigger_refuses_what_happens_without_it(scene):
+    catalogue = triggers_of_the_catalogue()
+    assert catalogue.keys() - ELSEWHERE.keys() == TRIGGERS.keys()
+    for name, (table, statement, refusal) in TRIGGERS.items():
+        assert catalogue[name][0] == table
+        assert tried(statement) == refusal, name
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")
+            # Two guards of one table may refuse one thing: all of them off is this one off.
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(rights.web_role())))
+            assert tried(statement) == "nothing", name
+            transaction.set_rollback(True)
+
+
+def test_a_release_and_an_approval_by_raw_sql_need_the_very_request(scene, leaders):
+    """Approved by two, but for something else: a request of another deed gives no release; the right one does."""
+    from coupons import approval
+    from coupons.models import ChangeRequest, Freeze
+
+    freeze = Freeze.objects.get()
+    released = "UPDATE coupons_freeze SET released_at = now(), change_id = %s"
+    request = ChangeRequest.objects.get(verb="unfreeze")
+    assert tried(released, [request.pk]) == "freeze_released_by_approval"  # not approved yet
+    assert tried("UPDATE coupons_freeze SET findings = '[]'") == "freeze_released_by_approval"
+    assert tried("DELETE FROM coupons_freeze") == "freeze_released_by_approval"
+    approval.approve(request.pk, leaders)
+    freeze.refresh_from_db()
+    assert freeze.change_id == request.pk
+    assert tried("UPDATE coupons_freeze SET released_at = NULL") == "freeze_released_by_approval"
+
+
+def test_every_table_that_stays_closed_is_tried_by_the_closings_test(db):
+    """Its cases, with their control before the closing, are in test_closing."""
+    kept = {table for (table,) in rows(
+        "SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE t.tgname LIKE '%%stays_closed%%'")}  # fmt: skip
+    tried_there = {table for table in kept if any(f" {table} " in statement for statement in WRITES.values())}
+    assert kept - tried_there <= {"coupons_registration", "reports_settlementuse"}
+
+
+# ---- the constraints of the money's tables
+
+TRANSFER = (
+    "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+    " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, {code}, {debit}, 1, {credit}, {key}, {fen},"
+    " {coupon}, {step}, '', 'system', now() FROM coupons_transfer WHERE code = 'draw' LIMIT 1"
+)
+
+
+def transfer(**given: object) -> str:
+    plain = {
+        "code": "'undrawn'", "debit": "'round'", "credit": "'pool'", "key": 2, "fen": 1, "coupon": "NULL",
+        "step": "NULL",
+    }  # fmt: skip
+    return TRANSFER.format(**(plain | given))
+
+
+# table.constraint: a write that it forbids
+CONSTRAINTS = {
+    "coupons_transfer.transfer_positive": transfer(fen=0),
+    "coupons_transfer.transfer_moves": transfer(debit="'pool'", key=1),
+    "coupons_transfer.transfer_treasury_only_gives": transfer(credit="'treasury'"),
+    "coupons_transfer.transfer_coupon_step": transfer(step=3),
+    "coupons_transfer.transfer_birth_is_step_zero": transfer(
+        code="'draw'", credit="'held'", coupon="coupon_id", step=9
+    ),
+    "coupons_transfer.transfer_needs_approval": transfer(code="'pay'"),
+    "coupons_transfer.transfer_step_once": transfer(code="'draw'", coupon="coupon_id", step=0, credit="'held'"),
+    "coupons_transfer.transfer_one_ending": (
+        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+        " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, 'forfeit', 'held', debit_key,"
+        " 'forfeited', debit_key, amount_fen, coupon_id, step + 1, '', 'system', now()"
+        " FROM coupons_transfer WHERE code = 'expire'"
+    ),
+    "coupons_balance.balance_not_negative": "UPDATE coupons_balance SET amount_fen = -1",
+    "coupons_balance.balance_once": (
+        "INSERT INTO coupons_balance (campaign_id, account_kind, account_key, amount_fen)"
+        " SELECT campaign_id, account_kind, account_key, 1 FROM coupons_balance"
+    ),
+    "coupons_changerequest.change_four_eyes": (
+        "UPDATE coupons_changerequest SET state = 'approved', checker_id = maker_id, decided_at = now()"
+        " WHERE verb = 'unfreeze'"
+    ),
+    "coupons_changerequest.change_executed_if_approved": (
+        "UPDATE coupons_changerequest SET executed_at = now() WHERE verb = 'unfreeze'"
+    ),
+    "coupons_freeze.freeze_one_at_a_time": (
+        "INSERT INTO coupons_freeze (campaign_id, findings, frozen_at) SELECT campaign_id, '[]', now()"
+        " FROM coupons_freeze"
+    ),
+    "coupons_deck.deck_ticket_in_size": "UPDATE coupons_deck SET next_ticket = size + 1",
+    "coupons_draw.draw_ticket_once": (
+        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn, entry_hash,"
+        " channel) SELECT deck_id, ticket, 0, drawn_at, kind, (SELECT max(id) FROM coupons_consumer),"
+        " 'other'::bytea, turn, entry_hash, channel FROM coupons_draw WHERE ticket = 0 LIMIT 1"
+    ),
+    "coupons_draw.draw_face": (
+        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, pseudonym, turn, entry_hash, channel)"
+        " SELECT deck_id, 999, -1, drawn_at, 'void', 'none'::bytea, 1, entry_hash, channel FROM coupons_draw"
+        " WHERE ticket = 0 LIMIT 1"
+    ),
+    "coupons_draw.draw_has_consumer": (
+        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, pseudonym, turn, entry_hash, channel)"
+        " SELECT deck_id, 999, 0, drawn_at, 'draw', 'none'::bytea, 1, entry_hash, channel FROM coupons_draw"
+        " WHERE ticket = 0 LIMIT 1"
+    ),
+    "merchants_redemption.redemption_once": (
+        "INSERT INTO merchants_redemption (coupon_id, consumer_id, category_id, merchant_id, outlet_id, clerk_id,"
+        " face_fen, threshold_fen, state, scanned_at, entry_until, kind, note, receipt_no, payment, is_second)"
+        " SELECT coupon_id, consumer_id, category_id, merchant_id, outlet_id, clerk_id, face_fen, threshold_fen,"
+        " 'pending', scanned_at, entry_until, '', '', '', '', false FROM merchants_redemption"
+    ),
+    "reports_settlementline.line_paid_within_counted": (
+        "UPDATE reports_settlementline SET paid_fen = counted_fen + 1, payment_no = 'x'"
+    ),
+    "reports_settlementline.line_claw_back_within_paid": (
+        "UPDATE reports_settlementline SET clawed_back_fen = paid_fen + 1"
+    ),
+    "reports_settlementline.line_payment_number": "UPDATE reports_settlementline SET paid_fen = counted_fen",
+    "reports_auditopinion.opinion_text_given": (
+        "INSERT INTO reports_auditopinion (line_id, opinion, text, auditor_id, at)"
+        " SELECT line_id, opinion, '', auditor_id, at FROM reports_auditopinion"
+    ),
+}
+
+
+def test_each_constraint_of_the_money_refuses_what_happens_without_it(scene):
+    ours = {
+        f"{table}.{name}"
+        for table, name in rows(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND"
+            " conrelid::regclass::text IN ('coupons_transfer', 'coupons_balance', 'reports_settlementline')"
+            " AND conname NOT LIKE '%%_check'"
+        )
+    }
+    assert ours - CONSTRAINTS.keys() == set()
+    missed = []
+    for name, statement in CONSTRAINTS.items():
+        table, constraint = name.split(".")
+        if (said := tried(statement)) != constraint:
+            missed.append((name, "on", said))
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}")
+            cursor.execute(f"DROP INDEX IF EXISTS {constraint}")
+            cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(rights.web_role())))
+            if (said := tried(statement)) != "nothing":
+                missed.append((name, "off", said))
+            transaction.set_rollback(True)
+    assert missed == []
