@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coupons', '0013_source_once'),
+        ('coupons', '0014_shop_code_text'),
     ]
 
     operations = [
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='Subscription',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('sms_code', '短信验证码'), ('won', '中奖'), ('expiring', '即将到期'), ('used', '已使用')], max_length=10, verbose_name='类别')),
+                ('kind', models.CharField(choices=[('sms_code', '短信验证码'), ('shop_code', '商家绑定验证码'), ('won', '中奖'), ('expiring', '即将到期'), ('used', '已使用')], max_length=10, verbose_name='类别')),
                 ('agreed_at', models.DateTimeField(verbose_name='同意时间')),
                 ('consumer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='coupons.consumer', verbose_name='买家')),
                 ('message', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='coupons.outboxmessage', verbose_name='用于消息')),

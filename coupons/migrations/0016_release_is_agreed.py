@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coupons', '0013_source_once'),
+        ('coupons', '0015_reminders'),
     ]
 
     operations = [
