@@ -98,7 +98,7 @@ DECISIONS: dict[str, list[str]] = {
 }
 
 
-def tests_of(file: Path) -> set[str]:
+def names_in(file: Path) -> set[str]:
     """Return the names of the tests of a module."""
     return {
         node.name
@@ -113,7 +113,7 @@ def lost(pointers: list[str]) -> list[str]:
     for pointer in pointers:
         name, _, test = pointer.partition("::")
         file = TESTS / name
-        if not file.exists() or test not in tests_of(file):
+        if not file.exists() or test not in names_in(file):
             gone.append(pointer)
     return gone
 

@@ -16,7 +16,7 @@ from huigou.errors import Reason, Refusal
 APPS = ("huigou", "coupons", "merchants", "reports")
 # Who tried what and was refused is kept on purpose; a login notes its own time.
 TRAIL = {"merchants_attempt", "huigou_staff"}
-WHAT_NEXT = re.compile(r"请|无需|联系|留意|再来")
+WHAT_NEXT = re.compile(r"请|无需|联系|留意|再来|撤回")
 
 
 def every_row() -> dict[str, tuple[int, Any]]:
