@@ -127,7 +127,7 @@ class Life:
 
 def fold_all() -> None:
     """Fold all there is. The server's other databases hold the edge back for as long as their transactions last."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         for tally in TALLIES:
             tally.fold()
