@@ -68,6 +68,11 @@ def issue_code(outlet: Outlet, staff: Staff, *, is_owner: bool = False) -> str:
         issued_at=now,
         expires_at=now + CODE_LIFE,
     )
+    return grouped(code)
+
+
+def grouped(code: str) -> str:
+    """Return a one-time code as people read it, four signs at a time."""
     return "-".join(code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
 
 
@@ -100,9 +105,8 @@ def text_code(code_id: int) -> OutboxMessage:
         if not phone:
             raise errors.NO_MOBILE(shop=row.outlet.name)
         now = consumers.count_text(phone, "shop_code")
-        plain = "-".join(row.code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
         days = max(1, (row.expires_at - now).days)
-        body: dict[str, str | int] = {"shop": row.outlet.name[:20], "code": plain, "days": days}
+        body: dict[str, str | int] = {"shop": row.outlet.name[:20], "code": grouped(row.code), "days": days}
         return outbox.put_shop_code(phone, body, f"{TEXT_KEY}-{row.pk}-{sent + 1}", now)
 
 

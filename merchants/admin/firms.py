@@ -269,7 +269,7 @@ class MerchantAdmin(DeskAdmin):
             **self.admin_site.each_context(request),
             "title": "商家绑定验证码",
             "code": code,
-            "shown": "-".join(plain[i : i + 4] for i in range(0, len(plain), 4)),
+            "shown": binding.grouped(plain),
             "letter": code.outlet.merchant.letters.order_by("-pk").first(),
             "bind_at": bind_at.removeprefix("https://"),
             "qr": qr.drawn(bind_at),

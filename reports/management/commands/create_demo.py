@@ -75,8 +75,7 @@ class Command(BaseCommand):
         else:
             write("商家绑定验证码已用完：用 gongxin 登录后台，在 商家管理 中发放")
         for row in rows:
-            code = row.code or ""
-            write(f"  {'-'.join(code[i : i + 4] for i in range(0, len(code), 4))}  {row.outlet.name}")
+            write(f"  {binding.grouped(row.code or '')}  {row.outlet.name}")
         write("买家：打开 /m/bind，填任意姓名和 1990000 开头的手机号，验证码会显示在页面上")
 
 
