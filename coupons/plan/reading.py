@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,8 +57,11 @@ def find_sheets(folder: Path) -> dict[str, Sheet]:
     }
     problems.stop()
     found = {title: sheet for title, sheet in sheets.items() if sheet}
-    if len({sheet.title for sheet in found.values()}) < len(found):  # two left at Sheet1: nobody would know which
-        return {title: replace(sheet, title=title) for title, sheet in found.items()}
+    titles = Counter(sheet.title.strip() for sheet in found.values())
+    for title, sheet in found.items():
+        # Two left at Sheet1, or one book handed in twice: nobody would know which of them a message names.
+        if titles[sheet.title.strip()] > 1 and sheet.title.strip() != title:
+            found[title] = replace(sheet, title=f"{title}的{sheet.title.strip()}")
     return found
 
 
