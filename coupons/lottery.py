@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 
 from coupons import fairness, publishing, seeds
 from coupons.drawing import together
@@ -152,7 +154,8 @@ def _holders(deck_id: int, names: Sequence[bytes]) -> dict[bytes, int]:
 def draw_due() -> int:
     """Hold every joint draw whose registration has ended; return how many tickets were given out.
 
-    A refusal (frozen, paused, a list that was tampered with) leaves that deck for the next sweep.
+    A refusal (frozen, paused, a list that was tampered with) leaves that deck for the next sweep. A round that is over
+    is drawn no more, but its list is still fixed: the published file says who was to take part.
     """
     now, drawn = clock.now(), 0
     rounds = Round.objects.open_at(now).filter(campaign__draw_mode=Campaign.DrawMode.LOTTERY)
@@ -162,7 +165,34 @@ def draw_due() -> int:
             drawn += joint_draw(deck)
         except Refusal:
             continue
+    over = Deck.objects.filter(round__closes_at__lte=now, contents__mode=fairness.LOTTERY, registrant_list=None)
+    for deck in over.filter(round__campaign__closed_at=None).select_related("round").order_by("pk"):
+        fix_list(deck)
     return drawn
+
+
+class Undrawn(NamedTuple):
+    """A joint draw that was not held, or not to its end, before its round was over."""
+
+    people: int  # registered
+    given: int  # tickets given out
+    missing: int  # tickets due to them and never given out; their value lapsed to the pool with the round
+
+    @property
+    def word(self) -> str:
+        return "未开完" if self.given else "未开奖"
+
+
+def undrawn(campaign: Campaign, now: dt.datetime) -> dict[int, Undrawn]:
+    """Return {deck id: what was not drawn} of the campaign's rounds that are over; one query where all is in order."""
+    decks = Deck.objects.filter(round__campaign=campaign, round__closes_at__lte=now, contents__mode=fairness.LOTTERY)
+    short = decks.filter(next_ticket__lt=F("size")).annotate(listed=F("registrant_list__count"))
+    found = {}
+    for deck_id, size, given, listed in short.values_list("pk", "size", "next_ticket", "listed"):
+        people = Registration.objects.filter(deck=deck_id).count() if listed is None else listed
+        if (missing := min(size, people) - given) > 0:
+            found[deck_id] = Undrawn(people, given, missing)
+    return found
 
 
 def result_of(consumer: Consumer, deck: Deck) -> Draw | None:

@@ -28,6 +28,7 @@ HEADS_TYPE = "application/jsonl; charset=utf-8"
 KINDS = ("drawn", "used", "live", "returned")
 Heads = dict[int, Head]
 Lists = dict[int, RegistrantList]
+Missed = dict[int, lottery.Undrawn]
 
 
 def campaign_of(request: HttpRequest) -> Campaign | None:
@@ -69,8 +70,8 @@ def rounds(request: HttpRequest) -> HttpResponse:
     for deck in Deck.objects.filter(round__campaign=campaign).select_related("category"):
         decks.setdefault(deck.round_id, []).append(deck)
     heads = _last_heads(deck for found in decks.values() for deck in found)
-    lists = _lists(campaign)
-    shown = [_round(request, each, decks.get(each.pk, []), heads, lists, now) for each in every]
+    lists, missed = _lists(campaign), _missed(campaign, now)
+    shown = [_round(request, each, decks.get(each.pk, []), heads, lists, missed, now) for each in every]
     figures = figures_of(campaign, now)
     return page(
         request,
@@ -97,7 +98,8 @@ def round_page(request: HttpRequest, number: int) -> HttpResponse:
     disclosure.sign_if_late(round_, now)
     decks = disclosure.decks_of(round_)
     heads = _last_heads(decks)
-    shown = _round(request, round_, decks, heads, _lists(round_.campaign), now)
+    missed = _missed(round_.campaign, now)
+    shown = _round(request, round_, decks, heads, _lists(round_.campaign), missed, now)
     chosen = next((deck for deck in decks if deck.category.code == request.GET.get("deck")), None)
     return page(
         request,
@@ -198,6 +200,11 @@ def _lists(campaign: Campaign) -> Lists:
     return {row.deck_id: row for row in RegistrantList.objects.filter(deck__round__campaign=campaign)}
 
 
+def _missed(campaign: Campaign, now: dt.datetime) -> Missed:
+    """Return {deck id: what a joint draw did not give out before its round was over}; no query for the wheel."""
+    return lottery.undrawn(campaign, now) if campaign.draw_mode == Campaign.DrawMode.LOTTERY else {}
+
+
 def _last_heads(decks: Iterable[Deck]) -> Heads:
     """Return {deck id: the newest signed head}; one query."""
     rows = Head.objects.filter(deck__in=[deck.pk for deck in decks])
@@ -205,7 +212,7 @@ def _last_heads(decks: Iterable[Deck]) -> Heads:
 
 
 def _round(
-    request: HttpRequest, round_: Round, decks: list[Deck], heads: Heads, lists: Lists, now: dt.datetime
+    request: HttpRequest, round_: Round, decks: list[Deck], heads: Heads, lists: Lists, missed: Missed, now: dt.datetime
 ) -> dict[str, Any]:
     campaign, state = round_.campaign, round_.state(now)
     is_lottery = campaign.draw_mode == Campaign.DrawMode.LOTTERY
@@ -223,7 +230,7 @@ def _round(
         "entropy_source": round_.entropy_source,
         "entropy_value": round_.entropy_value,
         "dealt": round_.dealt_at is not None,
-        "decks": [_deck(deck, heads.get(deck.pk), lists.get(deck.pk)) for deck in decks],
+        "decks": [_deck(deck, heads.get(deck.pk), lists.get(deck.pk), missed.get(deck.pk)) for deck in decks],
         "size": sum(deck.size for deck in decks),
         "out": sum(deck.next_ticket for deck in decks),
         "shares": [_share(share, revealed.get(share.custodian)) for share in round_.shares.all()],
@@ -234,7 +241,9 @@ def _round(
     }
 
 
-def _deck(deck: Deck, head: Head | None, signed_list: RegistrantList | None) -> dict[str, Any]:
+def _deck(
+    deck: Deck, head: Head | None, signed_list: RegistrantList | None, missed: lottery.Undrawn | None
+) -> dict[str, Any]:
     cards = [(face, count) for face, count, *_ in deck.stock]
     blanks = deck.size - sum(count for _, count in cards)
     rows = [
@@ -258,6 +267,7 @@ def _deck(deck: Deck, head: Head | None, signed_list: RegistrantList | None) -> 
         "head_tickets": head.tickets if head else 0,
         "signed_at": head.signed_at if head else None,
         "signature": bytes(head.signature).hex() if head else "",
+        "missed": missed,
         "list_count": signed_list.count if signed_list else None,
         "list_digest": bytes(signed_list.digest).hex() if signed_list else "",
     }

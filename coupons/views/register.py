@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import messages
@@ -32,9 +33,9 @@ def register(request: HttpRequest, category: str) -> HttpResponse:
     if campaign.draw_mode != Campaign.DrawMode.LOTTERY:
         return redirect("m-draw", category)
     now = clock.now()
-    round_ = stage_of(campaign, now).shown
+    round_, missed = stage_of(campaign, now).shown, _missed(campaign, row, now)
     if round_ is None:
-        return page(request, "m/over.html", now=now, campaign=campaign, category=row, tab="home")
+        return page(request, "m/over.html", now=now, campaign=campaign, category=row, tab="home", **missed)
     consumer = consumers.current(request)
     refusal = None
     if request.method == "POST":
@@ -66,8 +67,17 @@ def register(request: HttpRequest, category: str) -> HttpResponse:
         bind_url=None if consumer else bind_url(request),
         registered=deck.registrations.count() if deck else 0,
         drawn=drawn,
+        **missed,
         **_mine(consumer, deck, round_),
     )
+
+
+def _missed(campaign: Campaign, category: Category, now: dt.datetime) -> dict[str, Any]:
+    """Return what the category's last joint draw did not give out, while no later one has been held."""
+    last = Deck.objects.filter(round__campaign=campaign, category=category, round__closes_at__lte=now)
+    deck = last.select_related("round").order_by("-round__number").first()
+    missed = lottery.undrawn(campaign, now).get(deck.pk) if deck else None
+    return {"missed": missed, "missed_round": deck.round.number if deck and missed else None}
 
 
 def _drawn(deck: Deck | None) -> RegistrantList | None:
