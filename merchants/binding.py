@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from coupons import consumers, outbox
-from coupons.ledger import constraint_of
+from coupons.errors import NO_CONSENT
 from coupons.models import Exclusion, OutboxMessage
 from huigou import clock, sms, tokens
 from huigou.fields import keyed_hash, normal_phone
@@ -39,6 +39,7 @@ class ClerkBinding:
     name: str
     phone: str
     sms_code: str
+    consent: bool
     openid: str = ""
     wechat_name: str = ""
 
@@ -119,48 +120,69 @@ def texts_of(code_ids: Iterable[int]) -> QuerySet[OutboxMessage]:
 def outlet_of(code: str) -> Outlet:
     """Return the outlet that a good code binds to; raises BINDING_CODE_WRONG."""
     row = BindingCode.objects.select_related("outlet__merchant").filter(code_hash=_hash(code)).first()
-    if row is None or row.used_at or row.revoked_at or clock.now() >= row.expires_at:
-        raise errors.BINDING_CODE_WRONG()
-    return row.outlet
+    return _good(row).outlet
+
+
+def is_open(code: str) -> bool:
+    """Say whether nobody has used a one-time code up."""
+    return BindingCode.objects.filter(code_hash=_hash(code), used_at=None).exists()
 
 
 def _hash(code: str) -> bytes:
     return keyed_hash("binding", plain_code(code))
 
 
-def bind(binding: ClerkBinding) -> Clerk:
-    """Bind a clerk: the one-time code names the outlet, the SMS code proves the phone. The code is used up.
+def _good(row: BindingCode | None, phone_key: bytes = b"") -> BindingCode:
+    """Return a code that opens its place, a used one to its own clerk's phone only; raises BINDING_CODE_WRONG."""
+    if row is not None and row.used_at:
+        if phone_key and Clerk.objects.bound().filter(code=row, person__phone_key=phone_key).exists():
+            return row
+    elif row is not None and not row.revoked_at and clock.now() < row.expires_at:
+        return row
+    raise errors.BINDING_CODE_WRONG()
 
-    The clerk's number goes on the exclusion list. Raises BINDING_CODE_WRONG, BAD_NAME, BAD_CODE, CLERK_ALREADY_BOUND.
+
+def bind(binding: ClerkBinding) -> tuple[Clerk, bool]:
+    """Bind a clerk, and say whether the binding is a new one, which uses the one-time code up.
+
+    The one-time code names the outlet, the SMS code proves the phone; the number goes on the exclusion list. A phone
+    that is bound there already comes back to its own binding, as with a new phone in hand, by its own slip or by
+    another's, which stays good; an owner's code makes the owner of a clerk.
+    Raises BAD_NAME, BAD_PHONE, NO_CONSENT, BINDING_CODE_WRONG, BAD_CODE, CODE_TRIES.
     """
     name = consumers.checked_name(binding.name)
-    outlet_of(binding.code)
+    key = consumers.phone_key(binding.phone)
+    if not binding.consent:
+        raise NO_CONSENT()
+    rows = BindingCode.objects.filter(code_hash=_hash(binding.code))
+    _good(rows.first(), key)  # before the SMS code is spent
     consumers.use_code(binding.phone, "clerk", binding.sms_code)
     with transaction.atomic():
-        row = BindingCode.objects.select_for_update().filter(code_hash=_hash(binding.code)).first()
+        locked = rows.select_for_update().first()
+        row = _good(locked, key)
         now = clock.now()
-        if row is None or row.used_at or row.revoked_at or now >= row.expires_at:
-            raise errors.BINDING_CODE_WRONG()
+        # The person's row is held from here on: two slips of one person at once make one binding.
         person = consumers.person_for(name, binding.phone, now)
-        try:
-            with transaction.atomic():
-                clerk = Clerk.objects.create(
-                    person=person,
-                    outlet_id=row.outlet_id,
-                    code=row,
-                    openid=binding.openid,
-                    wechat_name=consumers.storable(binding.wechat_name),
-                    is_owner=row.is_owner,
-                    bound_at=now,
-                )
-        except IntegrityError as lost:
-            if constraint_of(lost) == "clerk_bound_once":
-                raise errors.CLERK_ALREADY_BOUND() from lost
-            raise
+        before = Clerk.objects.bound().filter(person=person, outlet_id=row.outlet_id).first()
+        if before and (row.used_at or before.is_owner or not row.is_owner):
+            if binding.openid:
+                attach_wechat(before, binding.openid, binding.wechat_name)
+            return before, False
+        if before:
+            _end(before.pk)
+        clerk = Clerk.objects.create(
+            person=person,
+            outlet_id=row.outlet_id,
+            code=row,
+            openid=binding.openid,
+            wechat_name=consumers.storable(binding.wechat_name),
+            is_owner=row.is_owner,
+            bound_at=now,
+        )
         row.used_at, row.code = now, None
         row.save(update_fields=["used_at", "code"])
         consumers.exclude(binding.phone, Exclusion.Source.MERCHANT, "店员绑定")
-    return clerk
+    return clerk, True
 
 
 def cookie_of(clerk: Clerk) -> str:
@@ -220,6 +242,10 @@ def unbind(clerk_id: int, *, by_owner: Clerk | None = None) -> None:
         raise errors.NO_CLERK()
     if by_owner is not None and (not by_owner.is_owner or by_owner.outlet.merchant_id != clerk.outlet.merchant_id):
         raise errors.NOT_OWNER()
+    _end(clerk_id)
+
+
+def _end(clerk_id: int) -> None:
     Clerk.objects.filter(pk=clerk_id, unbound_at=None).update(
         unbound_at=clock.now(), session_version=F("session_version") + 1, openid=""
     )

@@ -4,7 +4,6 @@ from huigou.errors import Reason
 
 CLERK_NOT_BOUND = Reason("clerk_not_bound", 401, "请到适用商家出示", "如您是店员，请先用工信局发放的验证码绑定")
 BINDING_CODE_WRONG = Reason("binding_code_wrong", 400, "商家验证码不正确、已使用或已失效", "请核对或向县工信局重新申领")
-CLERK_ALREADY_BOUND = Reason("clerk_already_bound", 409, "该手机号已绑定此店面", "请直接使用")
 LETTER_NEEDED = Reason("letter_needed", 409, "{merchant}尚未提交信用承诺书", "请先登记承诺书，再发放验证码")
 CODE_NOT_OPEN = Reason("code_not_open", 409, "该验证码已使用、已作废或已失效", "请重新发放")
 CODE_TEXTS = Reason("code_texts", 429, "同一验证码最多发送 {limit} 次短信", "请打印交给商家，或作废后重新发放")

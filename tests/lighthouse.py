@@ -1,7 +1,8 @@
 """Judge every page of /m/, /shop/ and /public/ with Lighthouse, and write docs/pages.md (``make lighthouse``).
 
 Mobile, with Lighthouse's simulated slow 4G and processor. Lighthouse comes by npm into this VAR_DIR; Chromium must be
-installed. Exits with 1 if a page falls under what is asked.
+installed. A page that falls under what is asked is judged once more, when the machine is calm, and the table says so.
+Exits with 1 if a page falls under it twice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests import demo_site  # sets Django up, first
@@ -31,6 +33,8 @@ METRICS = {
 }
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "pages.md"
 MARK = "<!-- lighthouse -->"
+TIMEOUT_S = 300  # a page takes some ten seconds where the machine has nothing else to do
+CALM_WITHIN_S = 120
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Judged:
     metrics: dict[str, str]
     kilobytes: float
     findings: list[str]
+    first: int | None = None  # performance at the first try, where there were two; 0 when it did not end well
 
     @property
     def is_good(self) -> bool:
@@ -60,6 +65,26 @@ def tool() -> Path:
     return command
 
 
+def judged_twice(command: Path, site: Site, shown: Shown) -> Judged:
+    """Judge a page, and once more if it falls under what is asked or takes too long."""
+    try:
+        first = judge(command, site, shown)
+        if first.is_good:
+            return first
+        before = first.scores["performance"]
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        before = 0
+    wait_for_calm()
+    return replace(judge(command, site, shown), first=before)
+
+
+def wait_for_calm() -> None:
+    """Wait, two minutes at most, until others leave this machine a processor: their work counts as the page's."""
+    end = time.monotonic() + CALM_WITHIN_S
+    while os.getloadavg()[0] > (os.cpu_count() or 1) and time.monotonic() < end:
+        time.sleep(5)
+
+
 def judge(command: Path, site: Site, shown: Shown) -> Judged:
     """Let Lighthouse open one page as whoever it is for."""
     path = shown.address()
@@ -72,7 +97,7 @@ def judge(command: Path, site: Site, shown: Shown) -> Judged:
             f"--only-categories={','.join(ASKED)}", "--chrome-flags=--headless=new --no-sandbox --disable-gpu",
         ]  # fmt: skip
         environment = {**os.environ, "CHROME_PATH": str(CHROMIUM)}
-        answer = subprocess.run(asked, check=True, capture_output=True, env=environment, timeout=180)
+        answer = subprocess.run(asked, check=True, capture_output=True, env=environment, timeout=TIMEOUT_S)
     return _read(shown, path, json.loads(answer.stdout))
 
 
@@ -101,7 +126,8 @@ def table(judged: list[Judged], version: str) -> str:
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" + "--:|" * (len(head) - 1)]
     for each in judged:
         where = each.path if len(each.path) < 40 else each.path[:30] + "…"
-        cells = [f"`{where}` {each.name}", *map(str, each.scores.values()), *each.metrics.values()]
+        twice = "" if each.first is None else f"（第二次；第一次 {each.first or '未完成'}）"
+        cells = [f"`{where}` {each.name}{twice}", *map(str, each.scores.values()), *each.metrics.values()]
         rows.append("| " + " | ".join([*cells, f"{each.kilobytes:.0f}"]) + " |")
     return f"{version}\n\n" + "\n".join(rows)
 
@@ -125,10 +151,13 @@ def main() -> int:
             for shown in pages:
                 if shown.status != 200 or (names and shown.name not in names):
                     continue
-                each = judge(command, site, shown)
+                each = judged_twice(command, site, shown)
                 judged.append(each)
                 told = " ".join(f"{score:3d}" for score in each.scores.values())
-                print(f"{told}  {each.kilobytes:5.0f} KB  {each.name}", *each.findings, sep="\n     ", flush=True)  # noqa: T201
+                told += f"  {each.kilobytes:5.0f} KB  {each.name}" + (
+                    f" (before: {each.first})" if each.first is not None else ""
+                )
+                print(told, *each.findings, sep="\n     ", flush=True)  # noqa: T201
     if not names:
         write(judged, f"{demo_site.today():%Y-%m-%d}")
     return 0 if all(each.is_good for each in judged) else 1

@@ -61,6 +61,7 @@ def bind(request: HttpRequest) -> HttpResponse:
         request,
         "shop/bind.html",
         clerk=None,
+        here=binding.current(request),
         status=status,
         campaign=Campaign.objects.current(),
         form=form,
@@ -74,19 +75,28 @@ def _bound(request: HttpRequest, form: BindForm) -> HttpResponse:
     entered = {key: form.cleaned_data.get(key) or "" for key in ("once", "name", "phone", "code")}
     pacing.keep(request, "shop-bind", "300/m")
     arrival = arriving.known(request)
-    clerk = binding.bind(
+    clerk, is_new = binding.bind(
         binding.ClerkBinding(
             code=entered["once"],
             name=entered["name"],
             phone=entered["phone"],
             sms_code=entered["code"],
+            consent=bool(form.cleaned_data.get("consent")),
             openid=arrival.openid if arrival else "",
             wechat_name=arrival.name if arrival else "",
         )
     )
-    messages.success(request, f"绑定成功：{clerk.outlet.name}")
+    messages.success(request, _welcome(clerk, entered["once"], is_new=is_new))
     response = redirect(safe_next(request, reverse("shop-home")))
     return with_cookie(request, response, binding.COOKIE, binding.cookie_of(clerk))
+
+
+def _welcome(clerk: Clerk, once: str, *, is_new: bool) -> str:
+    place = clerk.outlet.name
+    if is_new:
+        return f"绑定成功：{place}"
+    kept = "。这个验证码没有用掉，仍可给另一名店员使用" if binding.is_open(once) else ""
+    return f"您已是{place}的{'店主' if clerk.is_owner else '店员'}，不必重复绑定，已重新进入{kept}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -73,11 +73,11 @@ def bind_clerk(someone: Invented, outlet: Outlet, bureau: Staff, *, is_owner: bo
     """Bind a clerk by a one-time code of the bureau and a code by SMS, as at the counter."""
     once = binding.issue_code(outlet, bureau, is_owner=is_owner)
     code = _code_for(someone.phone, "clerk")
-    return binding.bind(
-        binding.ClerkBinding(
-            once, someone.name, someone.phone, code, f"demo-{someone.phone[-7:]}", someone.wechat_name or someone.name
-        )
+    openid, named = f"demo-{someone.phone[-7:]}", someone.wechat_name or someone.name
+    entered = binding.ClerkBinding(
+        once, someone.name, someone.phone, code, consent=True, openid=openid, wechat_name=named
     )
+    return binding.bind(entered)[0]
 
 
 def _code_for(phone: str, purpose: str) -> str:

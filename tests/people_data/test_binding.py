@@ -196,7 +196,11 @@ def shop(county, bureau):
 
 
 def clerk_bound(code: str, phone: str = PHONE, name: str = "李店员") -> Clerk:
-    return binding.bind(ClerkBinding(code, name, phone, consumers.send_code(phone, "clerk")))
+    return again(code, phone, name)[0]
+
+
+def again(code: str, phone: str = PHONE, name: str = "李店员") -> tuple[Clerk, bool]:
+    return binding.bind(ClerkBinding(code, name, phone, consumers.send_code(phone, "clerk"), consent=True))
 
 
 def test_a_one_time_code_binds_once_and_its_clerk_does_not_draw(county, shop, bureau):
@@ -208,6 +212,42 @@ def test_a_one_time_code_binds_once_and_its_clerk_does_not_draw(county, shop, bu
     assert (row.used_at is not None, row.code) == (True, None)
     assert Exclusion.objects.get().source == Exclusion.Source.MERCHANT
     assert outcome(lambda: held(county, bound("李店员"))) == "excluded"
+
+
+def test_a_clerk_who_binds_again_comes_back_and_no_code_is_lost(county, shop, bureau):
+    """With a new phone in hand: by the own slip, by a colleague's, which stays good; another phone gets nowhere."""
+    own, fresh = (binding.issue_code(shop.outlets.get(), bureau) for _ in range(2))
+    clerk, is_new = again(own)
+    told = []
+    for slip in (own, fresh):
+        SmsCode.objects.update(sent_at=clock.now() - dt.timedelta(minutes=2))
+        entered = {"once": slip, "name": "李店员", "phone": PHONE, "code": consumers.send_code(PHONE, "clerk")}
+        unread = Client().post("/shop/bind", entered)
+        assert (unread.status_code, list(unread.context["form"].errors)) == (400, ["consent"])
+        phone = Client()
+        told.append(phone.post("/shop/bind", {**entered, "consent": "1"}, follow=True).content.decode())
+        assert phone.get("/shop/bind").context["here"] == clerk
+        assert "不用再绑" in phone.get("/shop/bind").content.decode()
+    assert ["不必重复绑定，已重新进入" in text for text in told] == [True, True]
+    assert ["仍可给另一名店员使用" in text for text in told] == [False, True]
+    assert (is_new, Clerk.objects.get(), binding.is_open(own), binding.is_open(fresh)) == (True, clerk, False, True)
+    sms_codes = SmsCode.objects.filter(used_at=None).count()
+    assert outcome(lambda: again(own, "19900004322")) == "binding_code_wrong"
+    assert SmsCode.objects.filter(used_at=None).count() == sms_codes + 1  # the stranger's, not spent either
+    assert clerk_bound(fresh, "19900004323", "孙店员").outlet == clerk.outlet
+    binding.unbind(clerk.pk)
+    SmsCode.objects.update(sent_at=clock.now() - dt.timedelta(minutes=2))
+    assert outcome(lambda: again(own)) == "binding_code_wrong"
+
+
+def test_an_owners_code_makes_the_owner_of_a_clerk(county, shop, bureau):
+    outlet = shop.outlets.get()
+    clerk = clerk_bound(binding.issue_code(outlet, bureau))
+    SmsCode.objects.update(sent_at=clock.now() - dt.timedelta(minutes=2))
+    code = binding.issue_code(outlet, bureau, is_owner=True)
+    owner, is_new = again(code)
+    assert (is_new, owner.is_owner, owner.person, binding.is_open(code)) == (True, True, clerk.person, False)
+    assert list(Clerk.objects.bound()) == [owner]
 
 
 def test_no_letter_no_code(county, bureau):

@@ -7,14 +7,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import reverse
 
-from coupons import consumers
 from huigou.models import Department
 from merchants import binding, complaints, conduct
 from merchants.errors import (
-    CLERK_ALREADY_BOUND,
     COMPLAINT_EMPTY,
     COMPLAINTS_MANY,
     LETTER_KIND,
@@ -22,7 +19,7 @@ from merchants.errors import (
     NO_MERCHANT,
     SAME_STATE,
 )
-from merchants.models import BindingCode, Clerk
+from merchants.models import BindingCode
 from reports.errors import EXPORT_FILE, EXPORT_FILTER, EXPORT_REASON
 from reports.exports.recounting import recount
 from tests import factories
@@ -42,17 +39,6 @@ def deed(desk, row, what: str, **data: object):  # type: ignore[no-untyped-def]
 
 
 # ---- clerks and codes
-
-
-def test_a_clerk_binds_to_a_place_once_and_the_second_code_stays_good(shop, li, bureau, desk_of):
-    deed(desk_of(bureau), shop, "letter", file=letter(), signed_on="2022-06-24", version="第一版")
-    code = binding.issue_code(shop.outlets.get(), bureau)
-    phone = li.person.phone
-    entered = {"once": code, "name": "李店员", "phone": phone, "code": consumers.send_code(phone, "clerk")}
-    # The code of the SMS is used up: it proved what it was asked for.
-    on_the_page(lambda: Client().post(reverse("shop-bind"), entered), CLERK_ALREADY_BOUND, but="coupons_smscode")
-    assert BindingCode.objects.filter(used_at=None).count() == 1
-    assert Clerk.objects.count() == 1
 
 
 def test_a_code_that_was_used_or_voided_is_not_voided_again(shop, li, bureau, desk_of):
