@@ -59,6 +59,43 @@ def bind(page, phone_number: str, name: str = "王小明") -> None:  # type: ign
     page.check("[name=consent]")
 
 
+def type_in(page, text: str) -> int:  # type: ignore[no-untyped-def]
+    """Type into whatever has the focus, \\b as the key that takes a sign back; return how many signs."""
+    for sign in text:
+        page.keyboard.press("Backspace" if sign == "\b" else sign)
+    return len(text)
+
+
+def bind_by_finger(page, fields: dict[str, str]) -> int:  # type: ignore[no-untyped-def]
+    """Bind a clerk as a finger does it: touch a field, type; return how many signs were typed."""
+    typed = 0
+    for name, value in fields.items():
+        page.tap(f"[name={name}]")
+        page.keyboard.insert_text(value)
+        typed += len(value)
+    page.tap("[data-send-code]")
+    page.wait_for_selector("[data-demo]:not([hidden])")
+    typed += type_in(page, page.inner_text("[data-demo-code]"))  # its field has the focus by itself
+    page.tap("[name=consent]")
+    page.tap("button.btn-big")
+    return typed
+
+
+# Every touch of a finger, over the pages that it leads to; what a script clicks is none.
+COUNT_TAPS = """addEventListener("pointerdown", (e) => {
+  if (e.isTrusted) sessionStorage.taps = Number(sessionStorage.taps || 0) + 1;
+}, true)"""
+
+
+def taps(page) -> int:  # type: ignore[no-untyped-def]
+    """Return how often the page and those before it were touched since this was last asked."""
+    return page.evaluate("[Number(sessionStorage.taps || 0), sessionStorage.removeItem('taps')][0]")
+
+
+# Slowly done: a tap with finding its target, a sign typed on glass, and the text's way, in seconds.
+TAP_S, SIGN_S, TEXT_S = 2, 0.8, 12
+
+
 def shown_sector(page, count: int) -> int:  # type: ignore[no-untyped-def]
     """Return which sector the pointer really stands on, from the wheel's angle."""
     angle = page.evaluate(
@@ -78,13 +115,16 @@ def test_the_whole_walk_from_binding_to_a_finished_redemption(county, shop, addr
         recorded_at=county.rounds[0].opens_at,
     )
     code = binding.issue_code(outlet, bureau, is_owner=True)
-    clerk, citizen = phone(), phone()
+    clerk, citizen = phone(has_touch=True), phone()
+    clerk.add_init_script(COUNT_TAPS)
     clerk.goto(f"{address}/shop/")
-    clerk.fill("[name=once]", code)
-    bind(clerk, "19900002001", "李店员")
-    clerk.click("button.btn-big")
+    typed = bind_by_finger(clerk, {"once": code.replace("-", ""), "name": "李店员", "phone": "19900002001"})
     clerk.wait_for_selector("[data-open-camera]")
     assert BindingCode.objects.get(outlet=outlet).used_at is not None
+    # Bound within a minute: so many touches, so many signs and a text on its way take less, slowly done.
+    touched = taps(clerk)
+    assert (touched, typed) == (6, 32)
+    assert touched * TAP_S + typed * SIGN_S + TEXT_S < 60
 
     citizen.goto(f"{address}/m/draw/dining")
     citizen.click("text=去绑定")
@@ -99,20 +139,32 @@ def test_the_whole_walk_from_binding_to_a_finished_redemption(county, shop, addr
     citizen.wait_for_selector("[data-qr] path[d^=M]", state="attached")
     [read] = zxingcpp.read_barcodes(Image.open(io.BytesIO(citizen.screenshot())))
 
+    # From the scanned link to the end in three taps: accept, the kind, submit. The amount waits for its figures.
     clerk.goto(read.text)
-    clerk.click("text=收下这张券")
+    clerk.tap("text=收下这张券")
     clerk.wait_for_selector("[data-entry]")
     scanned = time.monotonic()
     citizen.wait_for_selector("[data-when=pending]:not([hidden])")
     assert time.monotonic() - scanned < 2.5
-    assert clerk.evaluate("document.activeElement.name") == "amount"
-    clerk.fill("[name=amount]", "280")
-    assert "还差" in clerk.inner_text("[data-sum]")
-    clerk.fill("[name=amount]", "318.5")
-    assert clerk.inner_text("[data-sum]").split() == ["顾客还需支付", "218.50", "元"]
-    clerk.click("text=3 人")
-    clerk.click("[data-submit]")
+    amount = clerk.locator(":focus")
+    assert [amount.get_attribute(name) for name in ("name", "inputmode")] == ["amount", "decimal"]
+    said = [clerk.inner_text("[data-sum]").split()]
+    for figures in ("28", "0", "\b\b\b318.5"):
+        type_in(clerk, figures)
+        said.append(clerk.inner_text("[data-sum]").split())
+    assert said == [
+        ["至少", "300", "元才能用这张券"],
+        ["还差", "272", "元，须满", "300", "元"],
+        ["还差", "20", "元，须满", "300", "元"],
+        ["顾客还需支付", "218.50", "元"],
+    ]
+    kinds = [clerk.locator("[data-kind] label").nth(n).bounding_box() for n in range(8)]
+    assert min(box["height"] for box in kinds) >= 48
+    assert min(box["width"] for box in kinds) >= 72
+    clerk.tap("text=3 人")
+    clerk.tap("[data-submit]")
     clerk.wait_for_selector("text=核销完成")
+    assert taps(clerk) == 3
     citizen.wait_for_selector("[data-when=used]:not([hidden])")
     redemption = Redemption.objects.get()
     assert (redemption.amount_fen, redemption.kind, redemption.state) == (31_850, "3", "used")
