@@ -216,6 +216,7 @@ def joint_draw(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list
     move(round_.opens_at + dt.timedelta(minutes=2))
     for person in people[1:]:
         lottery.register(person, deck)
+    lottery.register(on.citizen, Deck.objects.select_related("round").get(round=round_, category__code="dining"))
     yield [
         Shown("m-register-unbound", address),
         Shown("m-register", address, on.citizen),
@@ -231,6 +232,11 @@ def joint_draw(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list
         Shown("m-register-won", address, won),
         Shown("m-register-over", address),
         *([Shown("m-register-lost", address, without)] if without else []),  # a large deck has a ticket for everybody
+    ]
+    move(round_.closes_at + dt.timedelta(minutes=1))
+    yield [
+        Shown("m-register-missed", "/m/register/dining", on.citizen),
+        Shown("public-round-missed", f"/public/rounds/{round_.number}/"),
     ]
     Campaign.objects.filter(pk=on.county.campaign.pk).update(draw_mode=Campaign.DrawMode.WHEEL)
 

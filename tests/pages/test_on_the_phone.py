@@ -9,8 +9,8 @@ import time
 import pytest
 from playwright.sync_api import Route
 
-from coupons import consumers, lifecycle
-from coupons.models import Consumer, Draw
+from coupons import consumers, lifecycle, lottery
+from coupons.models import Campaign, Consumer, Draw
 from merchants.models import Merchant, Outlet
 from tests import factories
 from tests.chromium import Opener
@@ -48,6 +48,31 @@ def test_at_nine_the_button_works_without_a_reload_however_late_the_scripts_come
     page.locator("button[data-go]:not([disabled])").click()
     page.locator("[data-prize]:not([hidden])").wait_for()
     assert page.evaluate("window.stillThisPage")
+    assert Draw.objects.count() == 1
+
+
+def test_a_registration_opens_by_itself_and_its_result_comes_by_itself(at, site: Site, opened: Opener) -> None:
+    at("2022-06-25 08:30")
+    county = factories.a_county({("dining", 100): 8}, draw_mode=Campaign.DrawMode.LOTTERY)
+    first = county.rounds[0]
+    lifecycle.deal(first.pk)
+    at(first.opens_at - dt.timedelta(milliseconds=200))
+    phone = opened()
+    phone.add_cookies(as_(factories.a_consumer(), site))
+    page = phone.new_page()
+    page.add_init_script("Math.random = () => 0")  # else pages spread over six seconds
+    page.goto(f"{site.url}/m/register/dining")
+    page.evaluate("window.stillThisPage = true")
+    at(first.opens_at + dt.timedelta(seconds=1))
+    page.locator("button[data-go]:not([disabled])").wait_for()
+    assert page.evaluate("window.stillThisPage")
+    page.locator("button[data-go]").click()
+    page.get_by_role("heading", name="已报名").wait_for()
+    ends_at = lottery.ends_at(first)
+    at(ends_at - dt.timedelta(milliseconds=200))
+    page.reload()
+    at(ends_at + dt.timedelta(seconds=1))
+    page.get_by_role("heading", name="恭喜，摇中了").wait_for()
     assert Draw.objects.count() == 1
 
 
