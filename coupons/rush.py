@@ -1,10 +1,13 @@
 """The draw's way in, ahead of Django's middleware in the same process.
 
-At 9:00 this one path carries nearly everything, and nothing of it needs sessions, messages or template contexts.
-``wrap`` puts it in front of Django's WSGI application: POST /api/v1/draws is answered here, GET /m/ by ``welcome``, all
-else passes through.
+At 9:00 this one path carries nearly everything, and nothing of it needs sessions, messages or template contexts, nor a
+thread for each who waits. ``ahead`` has the first word on every request: POST /api/v1/draws is answered here, GET /m/
+by ``welcome``, all else is left to Django.
 The rules are the same as the DRF view's: the signed cookie names the binding (whether it still stands is asked in the
 draw's own first statement), the custom header proves the page's own script, the answer is the verb's.
+
+Nothing here may block the event loop. What is asked of the database once a second, or of Redis while people wait in
+line, is asked in one of the site's threads.
 """
 
 from __future__ import annotations
@@ -15,68 +18,108 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 from django.db import close_old_connections
 
 from coupons import consumers, drawing, waiting, welcome
-from coupons.drawing.batcher import PASSING
-from coupons.drawing.facts import facts_of, open_deck
+from coupons.drawing.batcher import PASSING, WAIT_S
+from coupons.drawing.facts import DeckFacts, facts_at_hand, facts_of, open_deck
 from coupons.drawing.foresight import has_drawn
 from coupons.drawing.together import Answer, Ask
 from coupons.errors import DRAW_BUSY, NOT_BOUND, ROUND_OVER
-from huigou import clock, tokens
+from huigou import clock, serving, tokens
 from huigou.errors import BAD_INPUT, FORBIDDEN, SERVER_ERROR, TOO_LARGE, Refusal
+from huigou.serving import Site
 
 PATH = "/api/v1/draws"
 MAX_BODY = 1_000  # bytes; the honest request has about 100
 # How long the answer "this category's open deck is number n" is kept: rounds change at a known time, decks never.
 ROUTE_LIFE_S = 1.0
-SAME_ORIGIN_HEADER = "HTTP_X_REQUESTED_WITH"
+SAME_ORIGIN_HEADER = "x-requested-with"
 SAME_ORIGIN_VALUE = "huigou"
 
 CODE = re.compile(r"[-a-zA-Z0-9_]{1,40}")  # a category's code, as a Django slug
+HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 log = logging.getLogger(__name__)
-Start = Callable[[str, list[tuple[str, str]]], Any]
 _routes: dict[str, tuple[float, int]] = {}
 _looking = threading.Lock()
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-def wrap(application: Callable[[dict[str, Any], Any], Any]) -> Callable[..., Iterable[bytes]]:
-    """Return the WSGI application with the draw's path and the home page answered ahead of it."""
-
-    def rushed(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == PATH and environ["REQUEST_METHOD"] == "POST":
-            try:
-                status, body = answer(environ)
-            except Exception:
-                log.exception("a draw fell over")
-                status, body = SERVER_ERROR.status, SERVER_ERROR().as_dict()
-            return _respond(start_response, status, body)
-        if environ["PATH_INFO"] == welcome.PATH and environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"]:
-            return welcome.answer(application, environ, start_response)
-        return application(environ, start_response)
-
-    return rushed
+async def ahead(site: Site, scope: Any, protocol: Any) -> serving.Answer | None:
+    """Answer a draw or the home page; None leaves a request to Django."""
+    if scope.path == PATH and scope.method == "POST":
+        try:
+            status, body = await answer(site, scope, protocol)
+        except Exception:
+            log.exception("a draw fell over")
+            status, body = SERVER_ERROR.status, SERVER_ERROR().as_dict()
+        return status, HEADERS, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    if scope.path == welcome.PATH and scope.method == "GET" and not scope.query_string:
+        return await welcome.answer(site, scope)
+    return None
 
 
-def answer(environ: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+async def answer(site: Site, scope: Any, protocol: Any) -> tuple[int, dict[str, Any]]:
     """Return status and JSON body of one draw request."""
+    headers = scope.headers
     try:
-        if not _is_own_page(environ):
+        if not _is_own_page(headers, headers.get("host") or scope.authority):
             raise FORBIDDEN()
-        token = tokens.read("c", tokens.in_header(environ.get("HTTP_COOKIE", ""), consumers.COOKIE))
+        cookies = tokens.header_of(headers)
+        token = tokens.read("c", tokens.in_header(cookies, consumers.COOKIE))
         if token is None:
             raise NOT_BOUND()
-        category, turn, key = read_request(_body(environ))
-        hold_back(token.id, category, tokens.in_header(environ.get("HTTP_COOKIE", ""), waiting.COOKIE) or "")
-        return 200, draw_as(token.id, token.version, category, turn, key)
+        category, turn, key = read_request(await _body(headers, protocol))
+        fact = _fact_at_hand(category)
+        if fact is None:
+            fact = await site.in_thread(partial(_fact, category))
+        place = tokens.in_header(cookies, waiting.COOKIE) or ""
+        if not (fact.sold_out or waiting.passes_unasked(fact.round_id, token.id, place)):
+            await site.in_thread(partial(hold_back, token.id, category, place))
+        return 200, await _draw(site, fact, token, category, turn, key)
     except Refusal as refusal:
         return refusal.status, refusal.as_dict()
+
+
+async def _draw(
+    site: Site, fact: DeckFacts, token: tokens.Token, category: str, turn: int | None, key: uuid.UUID | None
+) -> dict[str, Any]:
+    """Draw as ``draw_as`` does, without holding a thread."""
+    for attempt in (1, 2):
+        ask = Ask(fact.deck_id, token.id, token.version, turn, key, actor_id=token.id)
+        try:
+            result = await site.told(partial(drawing.draw_async, ask), WAIT_S)
+        except (TimeoutError, *PASSING):
+            raise DRAW_BUSY() from None
+        if isinstance(result, Answer):
+            return as_json(result, category)
+        if result.reason is not ROUND_OVER or attempt == 2:
+            raise result
+        # The route was a second old and its round has just ended: look again, once.
+        _routes.pop(category, None)
+        fact = await site.in_thread(partial(_fact, category))
+    raise AssertionError("the second attempt returns or raises")
+
+
+def _fact_at_hand(category: str) -> DeckFacts | None:
+    """Return the open deck's facts where this process knows them, else None.
+
+    While one thread looks the route up again, all others go on with what is known.
+    """
+    known = _routes.get(category)
+    if known is None or (time.monotonic() - known[0] >= ROUTE_LIFE_S and not _looking.locked()):
+        return None
+    return facts_at_hand(known[1])
+
+
+def _fact(category: str) -> DeckFacts:
+    try:
+        return facts_of(open_deck_id(category))
+    finally:
+        close_old_connections()
 
 
 def hold_back(consumer_id: int, category: str, cookie: str) -> None:
@@ -94,13 +137,13 @@ def hold_back(consumer_id: int, category: str, cookie: str) -> None:
         close_old_connections()
 
 
-def _is_own_page(environ: dict[str, Any]) -> bool:
+def _is_own_page(headers: Any, host: str | None) -> bool:
     """Say what ``huigou.api.SameOrigin`` says of the same request."""
-    if environ.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
+    if headers.get(SAME_ORIGIN_HEADER) != SAME_ORIGIN_VALUE:
         return False
     # Every browser names the origin of a POST. The scheme alone cannot differ: the cookie is Secure where there is TLS.
-    origin = environ.get("HTTP_ORIGIN")
-    return origin is None or origin.partition("://")[2] == environ.get("HTTP_HOST")
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == host
 
 
 def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key: uuid.UUID | None) -> dict[str, Any]:
@@ -185,27 +228,10 @@ def as_json(drawn: Answer, category: str) -> dict[str, Any]:
     }
 
 
-def _body(environ: dict[str, Any]) -> bytes:
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        length = 0
-    if length > MAX_BODY:
-        raise TOO_LARGE(limit=f"{MAX_BODY} 字节")
-    if length <= 0:
+async def _body(headers: Any, protocol: Any) -> bytes:
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or not int(length):
         raise BAD_INPUT(what="抽奖请求")
-    return environ["wsgi.input"].read(length)
-
-
-def _respond(start_response: Start, status: int, body: dict[str, Any]) -> Iterable[bytes]:
-    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    start_response(
-        f"{status} {_REASONS.get(status, 'Refused')}",
-        [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(payload))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-        ],
-    )
-    return [payload]
+    if int(length) > MAX_BODY:
+        raise TOO_LARGE(limit=f"{MAX_BODY} 字节")
+    return await protocol()

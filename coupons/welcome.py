@@ -9,6 +9,7 @@ is answered by Django.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import html
 import io
@@ -17,9 +18,9 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
@@ -27,9 +28,9 @@ import psycopg
 from coupons import consumers
 from coupons.drawing.batcher import connect
 from coupons.views.home import KEPT, slot
-from huigou import tokens
+from huigou import serving, tokens
 from huigou.fields import mask_name, unseal
-from huigou.gathering import Gathering
+from huigou.gathering import Gathering, Question
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ MESSAGES = "messages="  # something to say from the page before: Django's page, 
 LARGE = "large=1"
 DATA_NOW = re.compile(rb'data-now="(\d+)"')
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Stand = tuple[int, tuple[tuple[str, bool], ...]]  # usable coupons; (category, has it won) for each draw of the round
 
 
@@ -59,8 +59,8 @@ class Page:
 
     head: bytes
     rest: bytes
-    status: str
-    headers: list[tuple[str, str]]
+    status: int
+    headers: serving.Headers
     now_ms: int
     born: float
 
@@ -76,63 +76,69 @@ class Site:
 
     decks: dict[int, str] = field(default_factory=dict)
     pages: dict[Stand | None, Page] = field(default_factory=dict)
+    rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 _sites: dict[tuple[Any, ...], Site] = {}
-_rendering = threading.Lock()
 
 
-def answer(application: Application, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answer GET /m/ from what is kept, or let Django do it."""
+async def answer(web: serving.Site, scope: Any) -> serving.Answer | None:
+    """Answer GET /m/ from what is kept; None lets Django do it."""
     try:
-        found = _kept(application, environ)
+        found = await _kept(web, scope)
     except Exception:  # whatever is wrong here, Django still has the page
         log.exception("the kept home page failed")
-        found = None
+        return None
     if found is None:
-        return application(environ, start_response)
+        return None
     page, mine = found
-    body = _filled(page, mine)
-    start_response(page.status, [*page.headers, ("Content-Length", str(len(body)))])
-    return [body]
+    return page.status, page.headers, _filled(page, mine)
 
 
-def _kept(application: Application, environ: dict[str, Any]) -> tuple[Page, Mine | None] | None:
-    cookies = environ.get("HTTP_COOKIE", "")
+async def _kept(web: serving.Site, scope: Any) -> tuple[Page, Mine | None] | None:
+    headers = scope.headers
+    cookies = tokens.header_of(headers)
     if MESSAGES in cookies:
         return None
-    where = (environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_PROTO"), environ.get("wsgi.url_scheme"))
+    # What a trusted proxy says of scheme and person counts; who is the proxy is asked when the page is rendered.
+    proxy = scope.client.rpartition(":")[0] if "x-forwarded-for" in headers else ""
+    where = (headers.get("host") or scope.authority, headers.get("x-forwarded-proto"), scope.scheme, proxy)
     site = _sites.setdefault((*where, LARGE in cookies), Site())
     if sum(len(each.pages) for each in _sites.values()) > KINDS_OF_PAGE:
         _sites.clear()
-    page = _page(application, environ, site, None)
+    page = await _page(web, scope, site, None)
     if page is None:
         return None
     token = tokens.read("c", tokens.in_header(cookies, consumers.COOKIE))
-    mine = _ask(token, site.decks) if token else None
+    mine = await _ask(web, token, site.decks) if token else None
     if token is None or mine is None:
         return page, None
+
+    async def is_still() -> bool:
+        return await _ask(web, token, site.decks) == mine
+
     # If somebody draws while the page is rendered, it is of another kind than it would be kept as.
-    page = _page(application, environ, site, mine.stand, lambda: _ask(token, site.decks) == mine)
+    page = await _page(web, scope, site, mine.stand, is_still)
     return (page, mine) if page else None
 
 
-def _page(
-    application: Application,
-    environ: dict[str, Any],
+async def _page(
+    web: serving.Site,
+    scope: Any,
     site: Site,
     stand: Stand | None,
-    is_still: Callable[[], bool] = lambda: True,
+    is_still: Callable[[], Awaitable[bool]] | None = None,
 ) -> Page | None:
-    """Return the kept page of all who stand alike, rendered by this request when the second has ended."""
+    """Return the kept page of all who stand alike, rendered for this request when the second has ended."""
     page = site.pages.get(stand)
     if page is not None and time.monotonic() < page.until:
         return page
-    with _rendering:
+    async with site.rendering:
         page = site.pages.get(stand)
         if page is None or time.monotonic() >= page.until:
-            page = _render(application, environ, site, is_bound=stand is not None)
-            if page is None or not is_still():
+            environ = serving.environ_of(scope, io.BytesIO())
+            page = await web.in_thread(partial(_render, web.django, environ, site, is_bound=stand is not None))
+            if page is None or (is_still is not None and not await is_still()):
                 site.pages.pop(stand, None)
                 return None
             if stand is None:
@@ -141,21 +147,21 @@ def _page(
     return page
 
 
-def _render(application: Application, environ: dict[str, Any], site: Site, *, is_bound: bool) -> Page | None:
+def _render(django: serving.Wsgi, environ: dict[str, Any], site: Site, *, is_bound: bool) -> Page | None:
     """Let Django render the page with slots; None for an answer that is this request's alone."""
     kept: dict[str, Any] = {}
     cookies = environ.get("HTTP_COOKIE", "")
     cookie = LARGE if LARGE in cookies else ""
     if is_bound:
         cookie = f"{consumers.COOKIE}={tokens.in_header(cookies, consumers.COOKIE)}; {cookie}"
-    asked = {**environ, KEPT: kept, "HTTP_COOKIE": cookie, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": ""}
+    asked = {**environ, KEPT: kept, "HTTP_COOKIE": cookie}
     told: dict[str, Any] = {}
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
         told["status"], told["headers"] = status, headers
 
     born = time.monotonic()
-    parts = application(asked, start)
+    parts = django(asked, start)
     try:
         body = b"".join(parts)
     finally:
@@ -167,7 +173,7 @@ def _render(application: Application, environ: dict[str, Any], site: Site, *, is
         return None
     site.decks = kept.get("decks", {})
     head, rest = body[: time_at.start(1)], body[time_at.end(1) :]
-    return Page(head, rest, told["status"], headers, int(time_at.group(1)), born)
+    return Page(head, rest, int(told["status"][:3]), headers, int(time_at.group(1)), born)
 
 
 def _filled(page: Page, mine: Mine | None) -> bytes:
@@ -202,26 +208,28 @@ class People(Gathering[Asked, "Mine | None"]):
         self._conn: psycopg.Connection | None = None
         super().__init__("home-reader", MOST)
 
-    def answer(self, batch: list[tuple[Asked, Future[Mine | None]]]) -> None:
+    def answer(self, batch: list[Question[Asked, Mine | None]]) -> None:
         try:
             found = self._look(batch)
         except Exception as broken:
             if self._conn is not None:
                 self._conn.close()
                 self._conn = None
-            for _, future in batch:
-                future.set_exception(broken)
+            for question in batch:
+                question.fail(broken)
             return
-        for ((token, decks), future), row in zip(batch, found, strict=True):
-            future.set_result(_mine(row, decks) if row and row[1] == token.version else None)
+        for question, row in zip(batch, found, strict=True):
+            token, decks = question.asked
+            question.tell(_mine(row, decks) if row and row[1] == token.version else None)
 
-    def _look(self, batch: list[tuple[Asked, Future[Mine | None]]]) -> list[tuple | None]:
+    def _look(self, batch: list[Question[Asked, Mine | None]]) -> list[tuple | None]:
         if self._conn is None or self._conn.closed:
             self._conn = connect()
-        decks = list({deck for (_, known), _ in batch for deck in known})
-        rows = self._conn.execute(_MINE, [decks, [token.id for (token, _), _ in batch]]).fetchall()
+        asked = [question.asked for question in batch]
+        decks = list({deck for _, known in asked for deck in known})
+        rows = self._conn.execute(_MINE, [decks, [token.id for token, _ in asked]]).fetchall()
         by_id = {row[0]: row for row in rows}
-        return [by_id.get(token.id) for (token, _), _ in batch]
+        return [by_id.get(token.id) for token, _ in asked]
 
 
 def _mine(row: tuple, decks: dict[int, str]) -> Mine:
@@ -241,14 +249,14 @@ _people: People | None = None
 _starting = threading.Lock()
 
 
-def _ask(token: tokens.Token, decks: dict[int, str]) -> Mine | None:
+async def _ask(web: serving.Site, token: tokens.Token, decks: dict[int, str]) -> Mine | None:
     """Return what is a person's own, None when the binding does not stand."""
     global _people
     if _people is None or _people.pid != os.getpid():
         with _starting:
             if _people is None or _people.pid != os.getpid():
                 _people = People()
-    return _people.submit((token, decks)).result(WAIT_S)
+    return await web.told(partial(_people.submit, (token, decks)), WAIT_S)
 
 
 def forget() -> None:

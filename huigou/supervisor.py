@@ -144,15 +144,10 @@ class Platform:
     def _children(self) -> list[Child]:
         celery = [str(BIN / "celery"), "--quiet", "-A", "huigou"]
         web = [
-            *(str(BIN / "granian"), "--interface", "wsgi", "huigou.wsgi:application", "--no-ws"),
+            *(str(BIN / "granian"), "--interface", "rsgi", "huigou.rsgi:application", "--no-ws"),
             *("--host", self.host, "--port", str(self.port), "--respawn-failed-workers"),
             *("--workers", os.environ.get("WEB_WORKERS", "2")),
-            # A draw waits in its thread for the shared transaction; each thread may hold a database connection.
-            *("--blocking-threads", os.environ.get("WEB_THREADS", "32"), "--backlog", "4096"),
-            *(
-                "--log-level",
-                "error",
-            ),  # it warns that 32 threads are many for two cores; they wait, they do not compute
+            *("--backlog", "4096", "--log-level", "error"),
         ]
         worker = [*celery, "worker", "--loglevel", "WARNING", "--concurrency", "2"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -54,3 +54,8 @@ def in_header(header: str, name: str) -> str | None:
         if key == name:
             return value.strip('"')
     return None
+
+
+def header_of(headers: Any) -> str:
+    """Return the Cookie header of an RSGI request, which HTTP/2 may have cut into several."""
+    return headers.get("cookie", "")

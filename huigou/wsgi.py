@@ -1,4 +1,4 @@
-"""The web's entry point: Django, with the draw's path answered ahead of it in the same process."""
+"""Django alone for any WSGI server. The platform itself serves ``huigou.rsgi``, which answers the draw ahead of it."""
 
 import os
 
@@ -12,8 +12,7 @@ django_application = get_wsgi_application()
 from django.conf import settings  # noqa: E402 (what follows needs the app registry)
 from granian.utils.proxies import wrap_wsgi_with_proxy_headers  # noqa: E402
 
-from coupons.rush import wrap  # noqa: E402
 from huigou.starting import refuse_shifted_clock  # noqa: E402
 
 refuse_shifted_clock()
-application = wrap_wsgi_with_proxy_headers(wrap(django_application), settings.TRUSTED_PROXIES)
+application = wrap_wsgi_with_proxy_headers(django_application, settings.TRUSTED_PROXIES)

@@ -25,7 +25,7 @@ from django.core.management import call_command
 from coupons.models import Campaign
 from huigou import clock
 from tests.every_page import Cast, cast, county_of
-from tests.serving import Site, free_port, running, wait_for
+from tests.serving import Site, free_port, running, wait_for, web
 
 
 @contextmanager
@@ -34,12 +34,8 @@ def served() -> Iterator[Site]:
     call_command("collectstatic", interactive=False, verbosity=0)
     port = free_port()
     environment = {**os.environ, "HUIGOU_SERVING": "true", "VAR_DIR": str(settings.VAR_DIR)}
-    command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "8", "--no-log", "huigou.wsgi:application",
-    ]  # fmt: skip
     tasks = [sys.executable, "-m", "celery", "-A", "huigou", "worker", "--pool", "solo", "--loglevel", "error"]
-    with running(command, environment), running(tasks, environment):
+    with running(web(port, "--no-log"), environment), running(tasks, environment):
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/readyz")
         yield Site(url, environment)

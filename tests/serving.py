@@ -44,15 +44,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def web(port: int, *more: str, workers: int = 1) -> list[str]:
+    """Return the command that starts the web as make run does."""
+    where = ("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))
+    say = more or ("--log-level", "error")
+    return [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", *where, *say, "huigou.rsgi:application"]
+
+
 @pytest.fixture
 def site(transactional_db: None, database_environment: dict[str, str], static_files: None) -> Iterator[Site]:
     """Start the web as make run does, on the test database and with the web's login."""
     port = free_port()
-    command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "16", "--log-level", "error", "huigou.wsgi:application",
-    ]  # fmt: skip
-    with running(command, database_environment):
+    with running(web(port), {**database_environment, "WEB_THREADS": "16"}):
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/readyz")
         yield Site(url, database_environment)

@@ -178,7 +178,11 @@ def reasons() -> list[tuple[str, Reason]]:
     for app in APPS:
         package = importlib.import_module(app)
         for info in pkgutil.walk_packages(package.__path__, f"{app}."):
-            if ".migrations" in info.name or info.name.endswith((".__main__", ".wsgi")) or ".static" in info.name:
+            if (
+                ".migrations" in info.name
+                or info.name.endswith((".__main__", ".wsgi", ".rsgi"))
+                or ".static" in info.name
+            ):
                 continue
             module = importlib.import_module(info.name)
             for name, value in vars(module).items():

@@ -11,8 +11,7 @@ import os
 import threading
 import time
 import uuid
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections.abc import Callable
 
 import django.db
 import psycopg
@@ -21,9 +20,10 @@ from django.db import connections
 
 from coupons.drawing.facts import forget
 from coupons.drawing.together import Answer, Ask, Result, write_together
+from coupons.drawing.wire import DrawConnection
 from coupons.errors import DRAW_BUSY
 from huigou.errors import Refusal
-from huigou.gathering import Gathering
+from huigou.gathering import Gathering, Question
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ class Batcher(Gathering[Ask, Result]):
         self._conn: psycopg.Connection | None = None
         super().__init__("draw-writer", settings.DRAW_BATCH_MAX)
 
-    def answer(self, batch: list[tuple[Ask, Future[Result]]]) -> None:
+    def answer(self, batch: list[Question[Ask, Result]]) -> None:
         """Answer each ask of a batch; one that breaks the batch is found by asking one by one, and breaks alone."""
         try:
-            results = self._write([ask for ask, _ in batch])
+            results = self._write([question.asked for question in batch])
         except Exception as broken:  # the writer must outlive whatever one batch does
             self._close()
             if len(batch) > 1 and not isinstance(broken, PASSING):
@@ -58,11 +58,11 @@ class Batcher(Gathering[Ask, Result]):
                     self.answer([one])
                 return
             log.exception("%d draws could not be written", len(batch))
-            for _, future in batch:
-                future.set_exception(broken)
+            for question in batch:
+                question.fail(broken)
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        for question, result in zip(batch, results, strict=True):
+            question.tell(result)
 
     def _write(self, asks: list[Ask]) -> list[Result]:
         """Write, again on a fresh connection when a passing fault came in between."""
@@ -96,9 +96,10 @@ def connect() -> psycopg.Connection:
     if settings.DRAW_PREPARE_THRESHOLD:
         # The statements' plans depend on no value: planning each anew costs more than running it for one draw.
         params["options"] = f"{params.get('options') or ''} -c plan_cache_mode=force_generic_plan"
-    conn = psycopg.connect(**params, autocommit=True)
+    conn = DrawConnection.connect(**params, autocommit=True)
     # A transaction-mode pooler may come in between: no server-side prepared statements.
     conn.prepare_threshold = settings.DRAW_PREPARE_THRESHOLD
+    conn.keeps_plans = bool(settings.DRAW_PREPARE_THRESHOLD)
     return conn
 
 
@@ -106,8 +107,8 @@ _batcher: Batcher | None = None
 _lock = threading.Lock()
 
 
-def draw_async(ask: Ask) -> Future[Result]:
-    """Hand an ask to this process's batcher, which starts with the first one."""
+def draw_async(ask: Ask, then: Callable[[Question[Ask, Result]], None] | None = None) -> Question[Ask, Result]:
+    """Hand an ask to this process's batcher, which starts with the first one; ``then`` runs in its writer's thread."""
     global _batcher
     if ask.turn is None and ask.request_key is None:
         # The writer may have to write once more after a commit that it did not hear of: a key makes that the same draw.
@@ -117,7 +118,7 @@ def draw_async(ask: Ask) -> Future[Result]:
             if _batcher is None or _batcher.pid != os.getpid():
                 forget()
                 _batcher = Batcher()
-    return _batcher.submit(ask)
+    return _batcher.submit(ask, then)
 
 
 def draw(ask: Ask) -> Answer:
@@ -127,7 +128,7 @@ def draw(ask: Ask) -> Answer:
     """
     try:
         result = draw_async(ask).result(timeout=WAIT_S)
-    except (FutureTimeout, *PASSING):
+    except (TimeoutError, *PASSING):
         raise DRAW_BUSY() from None
     if isinstance(result, Refusal):
         raise result

@@ -94,6 +94,11 @@ def facts_of(deck_id: int) -> DeckFacts:
         return _facts[deck_id]
 
 
+def facts_at_hand(deck_id: int) -> DeckFacts | None:
+    """Return a deck's facts if this process has read them already."""
+    return _facts.get(deck_id)
+
+
 def contents_from(canonical: dict[str, Any]) -> fairness.Contents:
     """Return a deck's contents from the canonical object that its row keeps."""
     rest = {key: value for key, value in canonical.items() if key not in ("round", "faces")}

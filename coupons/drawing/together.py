@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import tuple_row
 
 from coupons import fairness
 from coupons.drawing.facts import DeckFacts, facts_of, pseudonym
+from coupons.drawing.wire import BEGIN, COMMIT, Step, send
 from coupons.drawing.writing import Row, array, write_rows
 from coupons.errors import (
     ALREADY_WON,
@@ -146,41 +146,37 @@ def _lost(conn: psycopg.Connection, ask: Ask, lost: psycopg.errors.UniqueViolati
 def _attempt(conn: psycopg.Connection, asks: Sequence[Ask]) -> list[Result]:
     results: list[Result | None] = [None] * len(asks)
     facts = {deck_id: facts_of(deck_id) for deck_id in {ask.deck_id for ask in asks}}
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        people = _first_look(cursor, asks, facts)
-        names = [
-            pseudonym(facts[ask.deck_id], people[ask.consumer_id].phone_key) if ask.consumer_id in people else b""
-            for ask in asks
-        ]
-        wanting = []
-        for index, ask in enumerate(asks):
-            person = people.get(ask.consumer_id)
-            if person is None or not person.is_bound or ask.session_version not in (None, person.session_version):
-                results[index] = NOT_BOUND()
-            else:
-                wanting.append(index)
-        # A deck that is out is out for good: whoever comes now is answered without a lock.
-        still = [i for i in wanting if not facts[asks[i].deck_id].sold_out]
-        gone = [i for i in wanting if facts[asks[i].deck_id].sold_out]
-        if gone:
-            _decide(cursor, gone, asks, names, facts, people, results, lock=False)
-        if still:
-            _decide(cursor, still, asks, names, facts, people, results, lock=True)
+    people = _first_look(conn, asks, facts)
+    names = [
+        pseudonym(facts[ask.deck_id], people[ask.consumer_id].phone_key) if ask.consumer_id in people else b""
+        for ask in asks
+    ]
+    wanting = []
+    for index, ask in enumerate(asks):
+        person = people.get(ask.consumer_id)
+        if person is None or not person.is_bound or ask.session_version not in (None, person.session_version):
+            results[index] = NOT_BOUND()
+        else:
+            wanting.append(index)
+    # A deck that is out is out for good: whoever comes now is answered without a lock.
+    still = [i for i in wanting if not facts[asks[i].deck_id].sold_out]
+    gone = [i for i in wanting if facts[asks[i].deck_id].sold_out]
+    if gone:
+        _decide(conn, gone, asks, names, facts, people, results, lock=False)
+    if still:
+        _decide(conn, still, asks, names, facts, people, results, lock=True)
     return [result for result in results if result is not None]
 
 
-def _first_look(cursor: psycopg.Cursor, asks: Sequence[Ask], facts: dict[int, DeckFacts]) -> dict[int, _Person]:
-    """Return what stands about the askers, and mark the decks that are out; no lock, one round trip."""
-    people = list({ask.consumer_id for ask in asks})
+def _first_look(conn: psycopg.Connection, asks: Sequence[Ask], facts: dict[int, DeckFacts]) -> dict[int, _Person]:
+    """Return what stands about the askers, and mark the decks that are out; no lock, one message."""
+    people = array({ask.consumer_id for ask in asks})
     unsure = [deck_id for deck_id, fact in facts.items() if not fact.sold_out]
-    if not unsure:
-        return people_of(cursor.connection, people)
-    with cursor.connection.pipeline():
-        found = cursor.connection.execute(_PEOPLE, [people])
-        out = cursor.connection.execute(_OUT, [unsure])
-    for (deck_id,) in out.fetchall():
+    steps = [(_PEOPLE, [people]), *([(_OUT, [array(unsure)])] if unsure else [])]
+    found, *out = send(conn, *steps)
+    for (deck_id,) in out[0] if out else ():
         facts[deck_id].sold_out = True
-    return {row[0]: _Person(*row[1:]) for row in found.fetchall()}
+    return {row[0]: _Person(*row[1:]) for row in found}
 
 
 def people_of(conn: psycopg.Connection, consumer_ids: list[int]) -> dict[int, _Person]:
@@ -199,7 +195,7 @@ def new_ids(conn: psycopg.Connection, count: int) -> list[int]:
 
 
 def _decide(
-    cursor: psycopg.Cursor,
+    conn: psycopg.Connection,
     indexes: Sequence[int],
     asks: Sequence[Ask],
     names: Sequence[bytes],
@@ -211,9 +207,9 @@ def _decide(
 ) -> None:
     decks = sorted({asks[i].deck_id for i in indexes})
     wanted = [(asks[i].deck_id, names[i]) for i in indexes]
-    tickets, heads, switches, drawn = _look(cursor.connection, decks, wanted, lock=lock)
+    tickets, heads, switches, drawn = _look(conn, decks, wanted, lock=lock)
     ids = iter(next(iter(switches.values())).ids)
-    rows = void_rows(cursor.connection, facts, tickets, heads, switches) if lock else []
+    rows = void_rows(conn, facts, tickets, heads, switches) if lock else []
     for i in indexes:
         ask, fact = asks[i], facts[asks[i].deck_id]
         mine = drawn.setdefault((ask.deck_id, names[i]), [])
@@ -228,13 +224,11 @@ def _decide(
         results[i] = outcome
     if lock:
         try:
-            # Should a row be refused, the server skips the commit that stands behind it.
-            with cursor.connection.pipeline():
-                if rows:
-                    write_rows(cursor.connection, rows, tickets, heads)
-                commit(cursor.connection)
+            if rows:
+                write_rows(conn, rows, tickets, heads)
+            commit(conn)
         except BaseException:
-            cursor.connection.rollback()
+            conn.rollback()
             raise
         # Only what is committed is out: a batch that fails gives its tickets back.
         for deck_id, next_ticket in tickets.items():
@@ -243,7 +237,7 @@ def _decide(
 
 def commit(conn: psycopg.Connection) -> None:
     """Send the end of a batch's transaction."""
-    conn.execute("COMMIT")
+    send(conn, COMMIT)
 
 
 def _look(
@@ -252,18 +246,16 @@ def _look(
     """Lock the decks (in the order of ids), then in later statements read clock, switches and earlier draws."""
     once = list(dict.fromkeys(wanted))
     people = [array([deck for deck, _ in once]), array([name.hex() for _, name in once])]
-    with conn.pipeline():
-        if lock:
-            conn.execute("BEGIN")
-            locked = conn.execute(LOCK, [decks])
-        switched = conn.execute(_SWITCHES, [len(wanted) if lock else 0, decks])
-        drawn_rows = conn.execute(_DRAWN, people)
+    looks: list[Step] = [(_SWITCHES, [len(wanted) if lock else 0, array(decks)]), (_DRAWN, people)]
+    if lock:
+        looks = [BEGIN, (LOCK, [array(decks)]), *looks]
+    *locked, switched, drawn_rows = send(conn, *looks)
     tickets, heads = {}, {}
-    for deck, ticket, head in locked.fetchall() if lock else ():
+    for deck, ticket, head in locked[-1] if lock else ():
         tickets[deck], heads[deck] = ticket, head
-    switches = {row[0]: _Switches(*row[1:]) for row in switched.fetchall()}
+    switches = {row[0]: _Switches(*row[1:]) for row in switched}
     drawn: dict[tuple[int, bytes], list[tuple]] = {}
-    for draw_id, deck, ticket, face, turn, at, entry, name, key in drawn_rows.fetchall():
+    for draw_id, deck, ticket, face, turn, at, entry, name, key in drawn_rows:
         drawn.setdefault((deck, name), []).append((draw_id, ticket, face, turn, at, entry, key))
     return tickets, heads, switches, drawn
 

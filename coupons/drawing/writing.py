@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from coupons.drawing.wire import send
+
 if TYPE_CHECKING:
     from coupons.drawing.facts import DeckFacts
     from coupons.drawing.together import Ask
@@ -88,7 +90,7 @@ def write_rows(
     conn: psycopg.Connection, rows: Sequence[Row], tickets: Mapping[int, int], heads: Mapping[int, bytes]
 ) -> None:
     """Insert everything that these draws write and move their decks on; the caller commits."""
-    conn.execute(_WRITE, _deck_columns(rows, tickets, heads) + _row_columns(rows))
+    send(conn, (_WRITE, _deck_columns(rows, tickets, heads) + _row_columns(rows)))
     if voids := [row for row in rows if row.face_fen and not row.ask]:
         _write_voids(conn, voids)
 

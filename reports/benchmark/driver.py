@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import time
-from concurrent.futures import Future
 from typing import Any
 
 WARM_UP = 12  # draws beforehand: connection, prepared statements, the deck's facts
@@ -55,13 +54,13 @@ class Clients:
             return
         begun = time.perf_counter()
 
-        def answered(future: Future[Any]) -> None:
+        def answered(told: Any) -> None:
             self.last = time.perf_counter()
             self.taken.append(self.last - begun)
-            self.refused += not isinstance(future.result(), drawing.Answer)
+            self.refused += not isinstance(told.result(), drawing.Answer)
             self._ask()
 
-        drawing.draw_async(drawing.Ask(self.deck_id, person, 1, 1, actor_id=person)).add_done_callback(answered)
+        drawing.draw_async(drawing.Ask(self.deck_id, person, 1, 1, actor_id=person), answered)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from reports.benchmark import load
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-WORKERS, THREADS = 2, 32  # as `make run` starts the web
+WORKERS = 2  # as `make run` starts the web
 ONE_INSERT = "\\set who random(1, 1000000)\nINSERT INTO bench_mark (consumer_id) VALUES (:who);\n"
 
 
@@ -174,9 +174,9 @@ def free_port() -> int:
 
 @contextmanager
 def web(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve the benchmark's database as `make run` serves the platform's: granian, WSGI, two workers."""
-    command = [Path(sys.executable).parent / "granian", "--interface", "wsgi", "huigou.wsgi:application", "--no-ws"]
-    command += ["--host", HOST, "--port", port, "--workers", WORKERS, "--blocking-threads", THREADS]
+    """Serve the benchmark's database as `make run` serves the platform's: granian, RSGI, two workers."""
+    command = [Path(sys.executable).parent / "granian", "--interface", "rsgi", "huigou.rsgi:application", "--no-ws"]
+    command += ["--host", HOST, "--port", port, "--workers", WORKERS]
     command += ["--backlog", 4096, "--log-level", "error"]
     with log.open("wb") as out:
         served = subprocess.Popen(

@@ -11,6 +11,7 @@ from django.urls import get_resolver
 
 from coupons import consumers, rush
 from merchants import binding
+from tests.ahead import asked
 
 OWN = {"X-Requested-With": "huigou"}
 JSON = "application/json"
@@ -149,15 +150,8 @@ def test_what_nobody_foresaw_is_said_in_the_same_shape(phone, monkeypatch):
 
 
 def rushed(headers: dict[str, str], body: bytes) -> tuple[int, dict]:
-    from io import BytesIO
-
-    environ = {
-        "PATH_INFO": rush.PATH, "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)), "HTTP_HOST": "testserver",
-        "wsgi.input": BytesIO(body), **headers,
-    }  # fmt: skip
-    told: dict = {}
-    answer = rush.wrap(lambda *_: pytest.fail("passed on"))(environ, lambda status, _: told.update(status=status))
-    return int(told["status"].split()[0]), json.loads(b"".join(answer))
+    answer = asked(lambda *_: pytest.fail("left to Django"), "POST", rush.PATH, headers, body)
+    return answer.status, json.loads(answer.body)
 
 
 @pytest.mark.parametrize(
@@ -193,15 +187,13 @@ def refuse_alike(phone: Client, headers: dict[str, str], body: bytes) -> None:
     plain.cookies = phone.cookies
     view = plain.generic("POST", rush.PATH, body, JSON, headers=headers)
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
-    ahead = rushed(
-        {f"HTTP_{k.upper().replace('-', '_')}": v for k, v in headers.items()} | {"HTTP_COOKIE": cookies}, body
-    )
+    ahead = rushed({**headers, "Cookie": cookies}, body)
     assert ahead[0] == view.status_code
     assert ahead[1]["code"] == view.json()["code"]
 
 
 def test_a_draw_that_falls_over_ahead_of_django_is_said_too(phone, monkeypatch):
-    monkeypatch.setattr(rush, "draw_as", lambda *_: 1 / 0)
+    monkeypatch.setattr(rush, "read_request", lambda *_: 1 / 0)
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
-    status, body = rushed({"HTTP_X_REQUESTED_WITH": "huigou", "HTTP_COOKIE": cookies}, b'{"category": "dining"}')
+    status, body = rushed({**OWN, "Cookie": cookies}, b'{"category": "dining"}')
     assert (status, body["code"]) == (500, "server_error")

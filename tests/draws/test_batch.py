@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import time
@@ -24,6 +23,7 @@ from coupons.errors import BAD_TURN, KEY_REUSED, NOT_BOUND, SOLD_OUT
 from coupons.models import Consumer, Coupon, Deck, Draw
 from huigou.errors import Refusal
 from tests import factories
+from tests.ahead import asked
 from tests.conftest import as_owner
 from tests.draws.helpers import cards_of, forging, refused, whole
 from tests.redemption.ground import at_once
@@ -385,24 +385,11 @@ def test_without_lock_and_constraints_the_harness_sees_a_double_win(county, wang
 
 def posted(consumer, body: dict | bytes, **more) -> tuple[int, dict]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    environ = {
-        "PATH_INFO": rush.PATH,
-        "REQUEST_METHOD": "POST",
-        "HTTP_X_REQUESTED_WITH": "huigou",
-        "HTTP_COOKIE": f"x=1; {consumers.COOKIE}={consumers.cookie_of(consumer)}",
-        "CONTENT_LENGTH": str(len(raw)),
-        "wsgi.input": io.BytesIO(raw),
-        **more,
-    }
-    told = {}
-
-    def start(status, headers):
-        told["status"], told["headers"] = status, dict(headers)
-
-    [payload] = rush.wrap(lambda *_: [b"django"])(environ, start)
-    assert told["headers"]["Content-Type"] == "application/json"
-    assert int(told["headers"]["Content-Length"]) == len(payload)
-    return int(told["status"].split()[0]), json.loads(payload)
+    cookies = f"x=1; {consumers.COOKIE}={consumers.cookie_of(consumer)}"
+    headers = {"X-Requested-With": "huigou", "Cookie": cookies, **more}
+    answer = asked(lambda *_: pytest.fail("left to Django"), "POST", rush.PATH, headers, raw)
+    assert dict(answer.headers)["Content-Type"] == "application/json"
+    return answer.status, json.loads(answer.body)
 
 
 def test_an_unforeseen_fault_is_answered_in_words_and_logged(county, wang, caplog):
@@ -439,9 +426,9 @@ def test_nonsense_is_refused_in_words(county, wang, body):
 
 def test_a_request_from_elsewhere_or_from_nobody_is_refused(county, wang):
     body = {"category": "dining", "turn": 1}
-    assert posted(wang, body, HTTP_X_REQUESTED_WITH="")[1]["code"] == "forbidden"
-    assert posted(wang, body, HTTP_COOKIE="")[1]["code"] == "not_bound"
-    assert posted(wang, body, HTTP_COOKIE=f"{consumers.COOKIE}=c.1.1.forged")[1]["code"] == "not_bound"
+    assert posted(wang, body, **{"X-Requested-With": ""})[1]["code"] == "forbidden"
+    assert posted(wang, body, Cookie="")[1]["code"] == "not_bound"
+    assert posted(wang, body, Cookie=f"{consumers.COOKIE}=c.1.1.forged")[1]["code"] == "not_bound"
 
 
 def test_the_answer_is_the_rush_paths_and_the_apis_alike(county, wang, client):

@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 from unittest import mock
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from django.db import connections
 
-from coupons import consumers, drawing, lifecycle, rush, welcome
+from coupons import consumers, drawing, lifecycle, welcome
 from coupons.models import Campaign, Consumer
+from huigou.serving import environ_of
+from tests import ahead as ahead_of
 from tests import factories
+from tests.rsgi import Headers, Scope
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TIME = re.compile(r'data-now="\d+"')
 
 
-def asked(application, cookie: str = "", **more):
-    told = {}
-
-    def start(status, headers, exc_info=None):
-        told.update(status=status, headers=headers)
-
-    environ = {
-        "PATH_INFO": "/m/",
-        "REQUEST_METHOD": "GET",
-        "QUERY_STRING": "",
-        "SERVER_NAME": "testserver",
-        "SERVER_PORT": "80",
-        "HTTP_HOST": "testserver",
-        "HTTP_COOKIE": cookie,
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": io.StringIO(),
-        **more,
-    }
-    parts = application(environ, start)
-    body = b"".join(parts).decode()
-    if hasattr(parts, "close"):
+def asked(application, cookie: str = "", query: str = ""):
+    """Return page and headers, of Django itself or of the site that answers ahead of it."""
+    headers = {"Cookie": cookie} if cookie else {}
+    if isinstance(application, Ahead):
+        answer = ahead_of.asked(application.django, "GET", "/m/", headers, query_string=query)
+    else:
+        scope, told = Scope("GET", "/m/", Headers({"Host": "testserver", **headers}), query), {}
+        parts = application(environ_of(scope, io.BytesIO()), lambda *said: told.update(status=said[0], headers=said[1]))
+        answer = ahead_of.Answer(int(told["status"][:3]), told["headers"], b"".join(parts))
         parts.close()
-    assert told["status"] == "200 OK", told["status"]
-    return body, sorted(told["headers"])
+    assert answer.status == 200
+    return answer.body.decode(), sorted(header for header in answer.headers if header[0] != "Content-Length")
+
+
+class Ahead(NamedTuple):
+    """The site that has the first word before ``django``."""
+
+    django: Counted
 
 
 class Counted:
@@ -66,7 +62,7 @@ def django() -> Counted:
 
 @pytest.fixture
 def ahead(django):
-    return rush.wrap(django)
+    return Ahead(django)
 
 
 def cookie_of(consumer: Consumer) -> str:
@@ -129,17 +125,14 @@ def test_many_at_once_each_get_the_own(county, ahead):
     people = [factories.a_consumer(f"{name}小明") for name in "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"]
     coupons = {consumer.pk: factories.drawn(county, consumer, "dining").pk for consumer in people[::2]}
 
-    def look(consumer):
-        try:
-            return consumer, asked(ahead, cookie_of(consumer))[0]
-        finally:
-            connections.close_all()
+    async def all_look(ask):
+        return await asyncio.gather(*[ask("GET", "/m/", {"Cookie": cookie_of(consumer)}) for consumer in people * 10])
 
-    with ThreadPoolExecutor(16) as pool:
-        for consumer, page in pool.map(look, people * 10):
-            assert f"<b>{consumer.person.masked_name}</b>" in page
-            own = coupons.get(consumer.pk)
-            assert set(re.findall(r"/m/coupons/(\d+)", page)) == ({str(own)} if own else set())
+    for consumer, answer in zip(people * 10, ahead_of.asking(ahead.django, 4, all_look), strict=True):
+        page = answer.body.decode()
+        assert f"<b>{consumer.person.masked_name}</b>" in page
+        own = coupons.get(consumer.pk)
+        assert set(re.findall(r"/m/coupons/(\d+)", page)) == ({str(own)} if own else set())
 
 
 def test_a_page_ends_with_the_platforms_second(county, ahead, django, at):
@@ -166,11 +159,11 @@ def test_who_is_bound_no_more_is_nobody(county, ahead, django, wang):
     assert "去绑定" in same(ahead, django, f"{consumers.COOKIE}=c.{wang.pk}.2.forged")
 
 
-@pytest.mark.parametrize("more", [{"HTTP_COOKIE": "messages=x"}, {"QUERY_STRING": "x=1"}])
+@pytest.mark.parametrize("more", [{"cookie": "messages=x"}, {"query": "x=1"}])
 def test_what_is_not_the_plain_page_is_djangos(county, ahead, django, more):
     with (
         mock.patch.object(welcome, "_kept", side_effect=AssertionError)
-        if "QUERY_STRING" in more
+        if "query" in more
         else mock.patch("coupons.welcome._page", side_effect=AssertionError)
     ):
         asked(ahead, **more)

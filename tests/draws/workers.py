@@ -1,4 +1,4 @@
-"""Web workers that are forked in a few ms, so that a test can kill many: the platform's own WSGI application in each.
+"""Web workers that are forked in a few ms, so that a test can kill many: the platform's own site in each.
 
 ``python -m tests.draws.workers`` imports it once and forks a worker for each line "port" that it reads; it answers with
 the worker's process number.
@@ -6,45 +6,65 @@ the worker's process number.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import socketserver
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-
-class Threaded(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+from huigou.serving import Site
+from tests.rsgi import Headers, Protocol, Scope
 
 
 def serve(port: int) -> None:
-    from huigou.wsgi import application
+    from huigou.rsgi import application
 
-    while True:
-        with suppress(OSError):  # the killed one may still be giving up the port
-            make_server("127.0.0.1", port, application, Threaded, Quiet).serve_forever()
-        time.sleep(0.01)
+    with suppress(OSError):  # the killed one may still be giving up the port
+        asyncio.run(_serve(application, port))
+
+
+async def _serve(site: Site, port: int) -> None:
+    site.__rsgi_init__(asyncio.get_running_loop())
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            answer = await _answer(site, reader)
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", port, backlog=128, reuse_address=True) as server:
+        await server.serve_forever()
+
+
+async def _answer(site: Site, reader: asyncio.StreamReader) -> bytes:
+    """Read one request, let the site answer it and return the answer; the connection is for this one alone."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+    method, address, _ = first.split(" ")
+    headers = Headers(dict(line.split(": ", 1) for line in lines))
+    path, _, query = address.partition("?")
+    protocol = Protocol(await reader.readexactly(int(headers.get("content-length", "0"))))
+    await site.__rsgi__(Scope(method, path, headers, query), protocol)
+    body = b"".join(protocol.pieces)
+    more = [f"{name}: {value}" for name, value in protocol.headers if name.lower() != "content-length"]
+    head = [f"HTTP/1.1 {protocol.status} x", *more, f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    return "\r\n".join(head).encode() + body
 
 
 def main() -> None:
-    import huigou.wsgi  # noqa: F401 (imported once, before any fork; no connection is open yet)
+    import huigou.rsgi  # noqa: F401 (imported once, before any fork; no connection is open yet)
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            serve(int(line))
+            while True:
+                serve(int(line))
+                time.sleep(0.01)
         print(child, flush=True)  # noqa: T201 (the test reads it)
 
 

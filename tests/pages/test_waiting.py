@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from coupons.models import Consumer, Draw
 from huigou import clock
 from huigou.errors import Refusal
 from tests import factories
-from tests.serving import Site, free_port, running, wait_for
+from tests.serving import Site, free_port, running, wait_for, web
 
 pytestmark = pytest.mark.django_db
 
@@ -230,12 +229,8 @@ def test_whoever_drew_gets_the_lost_answer_and_nobody_waits_for_what_is_out(coun
 def rushed_site(transactional_db, database_environment, static_files) -> Iterator[tuple[Site, psutil.Process]]:
     """Start the web with two workers and a narrow door."""
     port = free_port()
-    command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "2", "--respawn-failed-workers", "--blocking-threads", "8", "--log-level", "error",
-        "huigou.wsgi:application",
-    ]  # fmt: skip
-    environment = {**database_environment, "WAITING_PER_S": "1", "WAITING_BURST": "50"}
+    command = web(port, "--respawn-failed-workers", "--log-level", "error", workers=2)
+    environment = {**database_environment, "WEB_THREADS": "8", "WAITING_PER_S": "1", "WAITING_BURST": "50"}
     with running(command, environment) as child:
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/readyz")

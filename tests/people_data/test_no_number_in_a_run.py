@@ -30,7 +30,7 @@ from reports.models import AuditEntry, ExportJob
 from tests import factories
 from tests.people_data.test_binding import solution
 from tests.people_data.test_no_number_leaks import forms_of, from_hex, in_database, in_redis
-from tests.serving import free_port, running, wait_for
+from tests.serving import free_port, running, wait_for, web
 
 WANG, LI = "19900004321", "19900008765"
 NAME = "欧阳明远"
@@ -80,13 +80,10 @@ def platform(
         "SMS_FILE_DIR": str(settings.SMS_FILE_DIR),
         "MEDIA_ROOT": str(tmp_path / "media"),
         "PYTHONUNBUFFERED": "1",
+        "WEB_THREADS": "4",
     }
-    web = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "4", "--access-log", "huigou.wsgi:application",
-    ]  # fmt: skip
     worker = [sys.executable, "-m", "celery", "-A", "huigou", "worker", "--pool", "solo", "--loglevel", "DEBUG"]
-    with log.open("wb") as out, running(web, environment, out), running(worker, environment, out):
+    with log.open("wb") as out, running(web(port, "--access-log"), environment, out), running(worker, environment, out):
         wait_for(f"{HOST}:{port}/readyz")
         yield f"{HOST}:{port}", log
 

@@ -83,7 +83,7 @@ def start(environment: dict[str, str], *command: str) -> subprocess.CompletedPro
 
 @pytest.mark.django_db(transaction=True)
 def test_a_production_does_not_start_on_a_shifted_clock(database_environment, clock_runs, tmp_path):
-    web = ("-c", "import huigou.wsgi")
+    web = ("-c", "import huigou.rsgi")
     assert start(database_environment, *web).returncode == 0
     clock_runs(dt.timedelta(hours=1))
     worker = ("-m", "celery", "-A", "huigou", "worker", "--pool", "solo")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tests.chromium import PHONE
 from tests.leafs.loopback import FakeWeChat, an_account
 from tests.people_data.conftest import SECRET
 from tests.people_data.test_wechat_pages import INSIDE
-from tests.serving import free_port, running, wait_for
+from tests.serving import free_port, running, wait_for, web
 from tests.targets import too_small
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,11 +46,7 @@ def address(transactional_db, database_environment, static_files, account) -> It
         "WECHAT_OPEN_BASE": account.base,
         "WECHAT_JSSDK_URL": f"{account.base}/open/js/jweixin.js",
     }
-    command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "8", "--log-level", "error", "huigou.wsgi:application",
-    ]  # fmt: skip
-    with running(command, environment):
+    with running(web(port), environment):
         wait_for(f"http://127.0.0.1:{port}/readyz")
         yield f"http://127.0.0.1:{port}"
 
