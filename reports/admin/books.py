@@ -31,7 +31,7 @@ class FreezeAdmin(ReadOnlyMixin, DeskAdmin):
 
     listing = Freezes
     list_template = "admin/desk/books.html"
-    note = "系统每分钟核对新增流水和全部余额，每天 1:30 逐笔核对。发现问题即冻结：暂停抽奖、扫码、备奖、调整和结算。"
+    note = "系统每分钟核对一次，每天 1:30 全部核对。发现问题即冻结：暂停抽奖、扫码、备奖、调整和结算。"
     deeds = (
         Deed(
             "release",

@@ -6,10 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from celery.schedules import crontab
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from reports import reconcile
+from coupons.models import Freeze
+from huigou.celery import app
+from reports import reconcile, tasks
 from reports.models import Seal
 from reports.reconcile import snapshot
 from tests import factories
@@ -69,10 +72,17 @@ def test_a_tampered_new_row_is_found_by_the_next_minute(scene, goes_on, zhao, li
 
 
 def test_a_tampered_sealed_row_is_the_full_checks_and_no_minute_seals_it_over(scene, goes_on, zhao):
+    """Of a campaign this large the minute's task sees nothing; the nightly one, and whoever exports, freezes it."""
     forge(TAMPER, code="complete")
     factories.drawn(scene, zhao)
     assert reconcile.check_new(scene.campaign).findings == []
     assert {"sealed_sum", "sealed_digest", "life"} <= codes(reconcile.check(scene.campaign))
+    number = str(scene.campaign.pk)
+    assert (tasks.check_new()[number], Freeze.objects.exists()) == (0, False)
+    nightly = app.conf.beat_schedule["check-books-nightly"]
+    assert (nightly["task"], nightly["schedule"]) == (tasks.check_books.name, crontab(hour="1", minute="30"))
+    assert tasks.check_books()[number] > 0
+    assert Freeze.objects.get(released_at=None).campaign == scene.campaign
 
 
 def test_a_campaign_of_this_size_finds_a_tampered_sealed_row_within_the_minute(scene):
