@@ -1,6 +1,7 @@
 """Every way in which drawing, binding, planning and approving can be refused."""
 
 from huigou.errors import Reason
+from huigou.rules import speak_for
 
 # Binding and session
 NOT_BOUND = Reason("not_bound", 401, "您还没有绑定手机号", "请先到“绑定”页填写姓名、手机号和验证码")
@@ -100,3 +101,20 @@ ASSIST_ALREADY = Reason(
 )
 NOT_PRINTABLE = Reason("not_printable", 409, "只有未使用、未到期的券可以打印或确认", "请核对该券的使用情况")
 REPRINT_REASON = Reason("reprint_reason", 400, "重新打印须写明理由", "旧的纸质券随即作废")
+
+# Rules that triggers hold (coupons/models and its migrations), where no verb says it better.
+speak_for(
+    {
+        "change_begins_proposed": "审批事项须从提出开始",
+        "change_is_exact": "提出的内容和已作的决定不能更改",
+        "books_closed": "该期活动已结账，不能再有变动",
+        "round_is_dealt": "该轮已备奖，内容已锁定",
+        "round_no_overlap": "轮次时间不得重叠",
+        "round_source_once": "公开随机数的来源一经登记不能更改",
+        "share_is_committed": "已承诺的份额不能更改",
+        "deck_is_sealed": "已备好的奖票不能更改",
+        "coupon_way_of_life": "消费券不能这样变更或删除",
+        "registration_before_the_list": "报名名单已经签名，不能再报名",
+        "assist_is_kept": "代抽记录不能更改或删除",
+    }
+)

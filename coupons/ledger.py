@@ -20,6 +20,7 @@ from coupons.errors import BALANCE_SHORT, BOOKS_CLOSED
 from coupons.models import Balance, ChangeRequest, Transfer
 from coupons.models.books import Account, ActorKind
 from huigou.errors import Refusal
+from huigou.rules import constraint_of
 
 KEPT = (Account.POOL,)
 
@@ -125,13 +126,6 @@ class refusing(transaction.Atomic):
         super().__exit__(kind, error, trace)
         if (reason := _REFUSED_BY.get(constraint_of(error))) is not None:
             raise Refusal(reason) from error
-
-
-def constraint_of(error: BaseException | None) -> str:
-    """Return the name of the constraint that the driver says was violated, or ''."""
-    cause = getattr(error, "__cause__", None) or error
-    diag = getattr(cause, "diag", None)
-    return (getattr(diag, "constraint_name", None) or "") if diag else ""
 
 
 def violates(error: IntegrityError, name: str) -> bool:

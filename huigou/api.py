@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -25,6 +26,7 @@ from huigou.errors import (
     WRONG_TYPE,
     Refusal,
 )
+from huigou.rules import refusal_of
 
 SAME_ORIGIN_HEADER = "X-Requested-With"
 SAME_ORIGIN_VALUE = "huigou"
@@ -107,6 +109,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """Answer every refusal in one shape with its own status: ours, and those that DRF raises before our code."""
     if isinstance(exc, SuspiciousOperation):  # what Django refuses while it takes a form apart
         exc = TOO_LARGE(limit="以接口文档为准") if isinstance(exc, RequestDataTooBig) else BAD_INPUT(what="请求")
+    if isinstance(exc, DatabaseError):
+        exc = refusal_of(exc) or exc
     if isinstance(exc, Refusal):
         return Response(exc.as_dict(), status=exc.status)
     response = drf_exception_handler(exc, context)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from huigou.errors import Refusal
+from huigou.rules import refusal_of
 
 # The admin's theme evaluates Alpine expressions and sets inline styles; nothing from outside is allowed there either.
 ADMIN_POLICY = (
@@ -46,6 +48,8 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, DatabaseError):
+            exception = refusal_of(exception) or exception  # a rule that the database held is a refusal too
         if not isinstance(exception, Refusal):
             return None
         if request.path.startswith("/api/") or request.headers.get("accept", "").startswith("application/json"):

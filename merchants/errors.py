@@ -1,6 +1,7 @@
 """Every way in which a merchant's deed can be refused."""
 
 from huigou.errors import Reason
+from huigou.rules import speak_for
 
 CLERK_NOT_BOUND = Reason("clerk_not_bound", 401, "请到适用商家出示", "如您是店员，请先用工信局发放的验证码绑定")
 BINDING_CODE_WRONG = Reason("binding_code_wrong", 400, "商家验证码不正确、已使用或已失效", "请核对或向县工信局重新申领")
@@ -67,3 +68,40 @@ SETTLEMENT_FROZEN = Reason(
 SAME_STATE = Reason("same_state", 409, "{merchant}已是“{state}”", "请刷新页面查看")
 LETTER_KIND = Reason("letter_kind", 400, "承诺书须为 PDF、JPG 或 PNG，不超过 20 MB", "请重新扫描或拍照后上传")
 COMPLAINT_ENDED = Reason("complaint_ended", 409, "该投诉已办结", "请刷新页面查看")
+
+# What the database holds a redemption to (merchants/models), and how the counter says it.
+SCAN_REFUSED_BY = {
+    "redemption_of_its_coupon": CODE_STALE,
+    "redemption_within_its_life": COUPON_EXPIRED,
+    "redemption_of_its_clerk": CLERK_NOT_BOUND,
+    "redemption_not_ones_own": OWN_COUPON,
+    "redemption_at_its_trade": WRONG_MERCHANT,
+    "redemption_once": COUPON_PENDING_ELSEWHERE,
+    "redemption_one_pending": ONE_AT_A_TIME,
+    "redemption_second_is_marked": SECOND_COUPON,
+    "redemption_second_has_receipt": SECOND_COUPON,
+    "redemption_other_receipt": SAME_RECEIPT,
+}
+ENTRY_REFUSED_BY = {
+    "redemption_threshold": UNDER_THRESHOLD,
+    "redemption_cashless": PAYMENT_NEEDED,
+    "redemption_payment_known": PAYMENT_NEEDED,
+    "redemption_kind_of_its_trade": KIND_BAD,
+    "redemption_used_is_entered": KIND_NEEDED,
+    "redemption_other_receipt": SAME_RECEIPT,
+}
+speak_for(
+    {
+        "redemption_of_its_coupon": "核销与消费券的持有人、面额、门槛或品类不符",
+        "redemption_begins_pending": "核销须从扫码开始",
+        "redemption_within_its_life": "扫码须在消费券的有效期之内",
+        "redemption_of_its_clerk": "扫码的店员须是该店面的在岗店员",
+        "redemption_not_ones_own": "店员不能核销本人的消费券",
+        "redemption_at_its_trade": "本店不参加该品类，或当前不能核销",
+        "redemption_second_is_marked": "该顾客刚在本店用过券，须确认为另一笔消费",
+        "redemption_other_receipt": "小票号与上一笔相同，每笔交易仅限一张券",
+        "redemption_cashless": "本品类不得使用现金结算，须登记付款方式",
+        "redemption_kind_of_its_trade": "消费种类不是该品类的选项",
+        "redemption_way_of_life": "核销记录不能这样变更或删除",
+    }
+)

@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 
 from coupons import consumers
 from coupons.errors import PLAN_EXISTS
-from coupons.ledger import constraint_of
 from coupons.models import Campaign, Category, Exclusion, Person
 from coupons.plan.draft import PlanDraft, PlanMerchant
 from coupons.plan.linting import lint
 from coupons.plan.loading import Loaded, load
 from huigou import clock
 from huigou.fields import normal_phone
+from huigou.rules import constraint_of
 from merchants.models import Merchant, Outlet
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db import DatabaseError, transaction
 
 from coupons import approval
-from coupons.ledger import constraint_of
 from coupons.lifecycle import freezing
 from coupons.models import ChangeRequest
 from huigou.models import Staff
 from huigou.money import yuan
+from huigou.rules import constraint_of
 from merchants import redemption
 from merchants.errors import NO_REDEMPTION, NOT_REVERSIBLE, SETTLEMENT_FROZEN
 from merchants.models import Redemption

@@ -1,6 +1,7 @@
 """Every way in which checking the books and settling can be refused."""
 
 from huigou.errors import Reason
+from huigou.rules import speak_for
 
 FREEZE_GREW = Reason("freeze_grew", 409, "提出解冻之后又发现了新的核对问题", "请核对全部问题后重新提出")
 NOT_FROZEN = Reason("not_frozen", 409, "该期活动没有在冻结中", "请刷新页面查看")
@@ -21,3 +22,11 @@ PAYMENT_EXCEEDS = Reason("payment_exceeds", 409, "{merchant}的金额超过可�
 EXPORT_FILTER = Reason("export_filter", 400, "筛选条件不正确", "请回到列表核对筛选条件后重新导出")
 EXPORT_REASON = Reason("export_reason", 400, "导出完整姓名和手机号须写明理由", "请填写理由后重新提交")
 EXPORT_FILE = Reason("export_file", 400, "不是本平台导出的工作簿：{problem}", "请核对文件，或重新导出")
+
+# Rules that triggers hold (reports/models and its migrations), where no verb says it better.
+speak_for(
+    {
+        "settlement_is_exact": "已批准的结算不能更改",
+        "settlement_is_frozen": "该期结算已锁定，不能再退回",
+    }
+)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,6 +20,7 @@ from huigou import clock, deeds
 from huigou.admin.deed import Deed
 from huigou.errors import Refusal
 from huigou.listing import Column, HiddenPersonField, Listing, pages_around
+from huigou.rules import refusal_of
 from huigou.snapshot import snapshot
 
 
@@ -280,6 +281,10 @@ class DeskAdmin(ModelAdmin):
                 said = self._do(request, deed, row, form.cleaned_data)
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
+            except DatabaseError as held:
+                if (broken := refusal_of(held)) is None:
+                    raise
+                form.add_error(None, str(broken))
             else:
                 return self._leave(request, said, row)
         is_dialog = request.headers.get("X-Requested-With") == "dialog"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
 from coupons.models import Consumer, Coupon
+from huigou.rules import known
 from huigou.tables import append_only
 from merchants.models.firms import Clerk, Merchant, Outlet
+from merchants.models.guards import redemption_triggers
 
 
 class RedemptionQuerySet(models.QuerySet["Redemption"]):
@@ -77,6 +78,18 @@ class Redemption(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "核销"
         constraints = [
+            known(
+                "state",
+                "redemption_state_known",
+                ["pending", "used", "recalled", "reversed", "forfeited"],
+                "使用情况须是规定的几种之一",
+            ),
+            known(
+                "payment",
+                "redemption_payment_known",
+                ["", "card", "wechat", "alipay", "transfer"],
+                "付款方式须是规定的几种之一，不含现金",
+            ),
             models.UniqueConstraint(
                 fields=["coupon"],
                 condition=Q(state__in=["pending", "used", "forfeited"]),
@@ -94,15 +107,41 @@ class Redemption(models.Model):
                 name="redemption_threshold",
                 violation_error_message="消费金额未达到使用门槛",
             ),
+            # Entered and not entered: nothing between.
             models.CheckConstraint(
-                condition=~Q(state="used") | (Q(amount_fen__isnull=False, completed_at__isnull=False) & ~Q(kind="")),
+                condition=~Q(state__in=["used", "reversed"])
+                | (Q(amount_fen__isnull=False, completed_at__isnull=False) & Q(kind__regex=r"\S")),
                 name="redemption_used_is_entered",
                 violation_error_message="已使用的券须有消费金额、消费种类和确认时间",
             ),
             models.CheckConstraint(
-                condition=Q(state="pending", completed_at=None) | ~Q(state="pending"),
-                name="redemption_pending_is_open",
-                violation_error_message="待录入的券不得有确认时间",
+                condition=~Q(state__in=["pending", "recalled", "forfeited"])
+                | Q(amount_fen=None, completed_at=None, kind="", payment=""),
+                name="redemption_unentered_is_empty",
+                violation_error_message="未录入的券不得有消费金额、消费种类、付款方式和确认时间",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="pending", ended_at=None) | (~Q(state="pending") & Q(ended_at__isnull=False)),
+                name="redemption_ended_iff_over",
+                violation_error_message="使用情况与结束时间不符",
+            ),
+            models.CheckConstraint(
+                condition=Q(scanned_at__lt=F("entry_until"))
+                & (Q(completed_at=None) | Q(completed_at__gte=F("scanned_at")))
+                & (Q(ended_at=None) | Q(ended_at__gte=F("scanned_at")))
+                & (Q(ended_at=None) | Q(completed_at=None) | Q(ended_at__gte=F("completed_at"))),
+                name="redemption_times_in_order",
+                violation_error_message="扫码、确认、结束时间须依次向后，扫码须早于录入截止",
+            ),
+            models.CheckConstraint(
+                condition=Q(face_fen__gt=0) & Q(threshold_fen__gte=F("face_fen")),
+                name="redemption_amounts",
+                violation_error_message="门槛不得低于面额",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_second=False) | Q(receipt_no__regex=r"\S"),
+                name="redemption_second_has_receipt",
+                violation_error_message="同店再用须填写小票号",
             ),
         ]
         indexes = [
@@ -111,31 +150,7 @@ class Redemption(models.Model):
             models.Index(fields=["completed_at", "id"], condition=Q(state="used"), name="redemption_completed"),
             models.Index(fields=["entry_until"], condition=Q(state="pending"), name="redemption_due"),
         ]
-        triggers = [
-            pgtrigger.Trigger(
-                name="redemption_way_of_life",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Update | pgtrigger.Delete,
-                func="""
-                    IF TG_OP = 'DELETE' THEN
-                        RAISE EXCEPTION 'a redemption is never deleted'
-                            USING CONSTRAINT = 'redemption_way_of_life';
-                    END IF;
-                    IF (NEW.coupon_id, NEW.consumer_id, NEW.merchant_id, NEW.outlet_id, NEW.clerk_id, NEW.face_fen,
-                        NEW.threshold_fen, NEW.scanned_at) IS DISTINCT FROM
-                       (OLD.coupon_id, OLD.consumer_id, OLD.merchant_id, OLD.outlet_id, OLD.clerk_id, OLD.face_fen,
-                        OLD.threshold_fen, OLD.scanned_at)
-                       OR (OLD.state <> 'pending' AND (NEW.amount_fen IS DISTINCT FROM OLD.amount_fen
-                           OR NEW.completed_at IS DISTINCT FROM OLD.completed_at OR NEW.kind <> OLD.kind))
-                       OR (NEW.state <> OLD.state AND (OLD.state || '>' || NEW.state) NOT IN
-                           ('pending>used', 'pending>recalled', 'pending>forfeited', 'used>reversed')) THEN
-                        RAISE EXCEPTION 'redemption % cannot go from % to %', OLD.id, OLD.state, NEW.state
-                            USING CONSTRAINT = 'redemption_way_of_life';
-                    END IF;
-                    RETURN NEW;
-                """,
-            ),
-        ]
+        triggers = redemption_triggers()
 
     def __str__(self) -> str:
         return f"核销 {self.pk}"

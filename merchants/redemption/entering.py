@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import IntegrityError, transaction
+
 from coupons import lifecycle
 from coupons.ledger import Actor
 from coupons.models import Category
@@ -14,6 +16,7 @@ from coupons.models.books import ActorKind
 from huigou import clock
 from huigou.masking import redacted
 from huigou.money import MAX_AMOUNT_FEN, short_yuan, yuan
+from huigou.rules import constraint_of
 from merchants import errors
 from merchants.models import Clerk, Redemption
 from merchants.redemption.attempts import is_open, locked, logged, receipts_since
@@ -70,7 +73,7 @@ def _complete(clerk: Clerk, redemption_id: int, entry: Entry) -> Redemption:
     redemption.entry_key = entry.request_key
     redemption.state = State.USED
     redemption.completed_at = redemption.ended_at = now
-    redemption.save()
+    _keep(redemption)
     lifecycle.complete(
         redemption.coupon,
         campaign_id=redemption.coupon.round.campaign_id,
@@ -80,6 +83,22 @@ def _complete(clerk: Clerk, redemption_id: int, entry: Entry) -> Redemption:
         at=now,
     )
     return redemption
+
+
+def _keep(redemption: Redemption) -> None:
+    """Write an entry; what the database refuses is said as ``check_entry`` would have said it."""
+    try:
+        with transaction.atomic():
+            redemption.save()
+    except IntegrityError as lost:
+        reason = errors.ENTRY_REFUSED_BY.get(constraint_of(lost))
+        if reason is None:
+            raise
+        raise reason(
+            threshold=short_yuan(redemption.threshold_fen),
+            missing=yuan(redemption.threshold_fen - (redemption.amount_fen or 0)),
+            label=redemption.category.kind_label,
+        ) from lost
 
 
 def _since(redemption: Redemption) -> dt.datetime:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from coupons import assisting, codes, lifecycle
-from coupons.ledger import Actor, constraint_of
+from coupons.ledger import Actor
 from coupons.lifecycle import freezing
 from coupons.models import Consumer, Coupon
 from coupons.models.books import ActorKind
 from huigou import clock
 from huigou.errors import Refusal
+from huigou.rules import constraint_of
 from merchants import errors
 from merchants.models import Attempt, Clerk, Merchant, Redemption
 from merchants.redemption.attempts import is_open, lock_person, logged, receipts_since
@@ -126,9 +127,15 @@ def _scan(clerk: Clerk, presented: codes.Presented, options: ScanOptions) -> Red
                 scan_key=options.request_key,
             )
     except IntegrityError as lost:
-        if constraint_of(lost) == "redemption_one_pending":
-            raise errors.ONE_AT_A_TIME(where="另一家店") from lost
-        raise
+        reason = errors.SCAN_REFUSED_BY.get(constraint_of(lost))
+        if reason is None:
+            raise
+        raise reason(
+            where="另一家店",
+            when=clock.spoken(coupon.expires_at, end=True),
+            category=coupon.batch.category.name,
+            minutes=coupon.round.campaign.second_coupon_minutes,
+        ) from lost
     actor = Actor(ActorKind.CLERK, clerk.pk)
     lifecycle.scan(coupon, campaign_id=coupon.round.campaign_id, redemption_id=redemption.pk, actor=actor, at=now)
     return redemption

@@ -111,10 +111,11 @@ _USES = (
         WHERE c.round_id = %(round)s""",
     """INSERT INTO merchants_redemption (coupon_id, consumer_id, merchant_id, outlet_id, clerk_id, category_id,
          face_fen, threshold_fen, state, scanned_at, entry_until, amount_fen, kind, note, receipt_no, payment,
-         completed_at, is_second)
+         completed_at, ended_at, is_second)
        SELECT draw_id, holder_id, merchant_id, outlet_id, clerk_id, %(category)s, face_fen, threshold_fen, 'used', at,
               at + interval '6 days', face_fen * 7 / 2, 1 + draw_id %% 9, '消费券' || face_fen / 100 || '元，店内收款',
-              'XP' || draw_id, '', at + interval '1 minute', false FROM bench_use ORDER BY draw_id""",
+              'XP' || draw_id, '', at + interval '1 minute', at + interval '1 minute', false
+         FROM bench_use ORDER BY draw_id""",
     """INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,
          coupon_id, step, subject_kind, subject_id, actor_kind, actor_id, at)
        SELECT %(campaign)s, t.code, t.debit_kind, b.batch_id, t.credit_kind,

@@ -15,13 +15,13 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from coupons import approval, closing, lifecycle, publishing, seeds
-from coupons.ledger import constraint_of
 from coupons.models import Campaign, Category, Coupon, Draw, Round
 from coupons.models.books import Account
 from coupons.plan import reallocate
 from huigou import clock
 from huigou.errors import Refusal
 from huigou.models import Department, Staff
+from huigou.rules import constraint_of
 from merchants import redemption, reversal
 from merchants.models import Redemption
 from reports import beancount, reconcile, settlement

@@ -37,6 +37,26 @@ def forge(
 
 
 @contextmanager
+def trigger_off(name: str, table: str = "merchants_redemption") -> Iterator[None]:
+    """Switch one trigger of a table off, for a negative control."""
+    _switch("DISABLE", name, table)
+    try:
+        yield
+    finally:
+        _switch("ENABLE", name, table)
+
+
+def _switch(how: str, name: str, table: str) -> None:
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no ALTER TABLE beside checks that still wait
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname ~ %s", [table, f"^pgtrigger_{name}_"]
+        )
+        [(full,)] = cursor.fetchall()
+        cursor.execute(f'ALTER TABLE {table} {how} TRIGGER "{full}"')
+
+
+@contextmanager
 def undone() -> Iterator[None]:
     """Take everything back at the end."""
     with transaction.atomic():

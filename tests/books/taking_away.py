@@ -23,8 +23,8 @@ from django.db import DatabaseError, connection, connections
 from django.db.models import ProtectedError
 
 from coupons import approval
-from coupons.ledger import constraint_of
 from huigou.errors import Refusal
+from huigou.rules import constraint_of
 from tests.conftest import as_owner
 
 ROOT = Path(__file__).resolve().parents[2]

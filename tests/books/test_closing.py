@@ -7,10 +7,11 @@ from django.db import DatabaseError, connection, transaction
 
 from coupons import closing, funding, ledger
 from coupons.errors import BALANCE_SHORT, CLOSING_EARLY, NOT_SETTLED, STILL_LEFT
-from coupons.ledger import CARRIED, RETURNED, constraint_of
+from coupons.ledger import CARRIED, RETURNED
 from coupons.models import Campaign, ChangeRequest, Freeze, Notice, Round, Transfer
 from huigou import clock
 from huigou.errors import Refusal
+from huigou.rules import constraint_of
 from merchants.models import Attempt
 from reports import reconcile
 from tests import factories
@@ -87,7 +88,7 @@ WRITES = {
     "reopening": "UPDATE coupons_campaign SET closed_at = NULL WHERE id = %(campaign)s",
     "category": "UPDATE coupons_category SET name = '新' WHERE campaign_id = %(campaign)s",
     "batch": "INSERT INTO coupons_batch (category_id, face_fen, name, planned, created_at)"
-    " SELECT id, 777, '', 1, now() FROM coupons_category WHERE campaign_id = %(campaign)s",
+    " SELECT id, 777, '新券', 1, now() FROM coupons_category WHERE campaign_id = %(campaign)s",
     "round": "UPDATE coupons_round SET entry_until = entry_until + interval '1 day' WHERE campaign_id = %(campaign)s",
     "new round": "INSERT INTO coupons_round (campaign_id, number, opens_at, closes_at, entry_until, pause_notice,"
     " entropy_source, entropy_value, postponed_notice, registration_minutes) SELECT id, 99, '2023-01-01', '2023-01-02',"
@@ -106,16 +107,16 @@ WRITES = {
     "redemption": "UPDATE merchants_redemption SET note = '改'",
     "change": "INSERT INTO coupons_changerequest (verb, campaign_id, payload, payload_sha256, summary, reason, state,"
     " maker_id, maker_key, maker_department, made_at, checker_key, checker_department, decision_note)"
-    " SELECT 'fund', campaign_id, '{}', '', '', 'x', 'proposed', maker_id, '', '', now(), '', '', ''"
+    " SELECT 'fund', campaign_id, '{}', repeat('0', 64), 'x', 'x', 'proposed', maker_id, '', '', now(), '', '', ''"
     " FROM coupons_changerequest WHERE campaign_id = %(campaign)s LIMIT 1",
     "share": "INSERT INTO coupons_seedshare (round_id, custodian, commitment, committed_at)"
     " SELECT id, 'audit', 'x', now() FROM coupons_round WHERE campaign_id = %(campaign)s",
-    "settlement": "UPDATE reports_settlement SET sha256 = 'x' WHERE campaign_id = %(campaign)s",
+    "settlement": "UPDATE reports_settlement SET sha256 = repeat('0', 64) WHERE campaign_id = %(campaign)s",
     "settlement line": "UPDATE reports_settlementline SET uses = uses + 1",
     "opinion": "INSERT INTO reports_auditopinion (line_id, opinion, text, auditor_id, at)"
     " SELECT line_id, opinion, text, auditor_id, at FROM reports_auditopinion",
     "plan finding": "INSERT INTO coupons_planfinding (campaign_id, code, sheet, cell, message, reason, accepted_by,"
-    " accepted_at) VALUES (%(campaign)s, 'x', '', '', '', 'x', 'x', now())",
+    " accepted_at) VALUES (%(campaign)s, 'x', '', '', 'x', 'x', 'x', now())",
 }
 
 
@@ -164,6 +165,8 @@ def test_the_log_of_attempts_notices_and_the_alarm_go_on_after_the_closing(ended
     walk.paid(walk.audited(ended.campaign), at)
     campaign = walk.closed(ended.campaign)
     Attempt.objects.create(verb="scan", outcome="coupon_used", at=clock.now())
-    Notice.objects.create(campaign=campaign, title="结账公告", body="", shown_from=clock.now())
-    Freeze.objects.create(campaign=campaign, findings=[], frozen_at=clock.now())
+    Notice.objects.create(campaign=campaign, title="结账公告", body="账已结清", shown_from=clock.now())
+    Freeze.objects.create(
+        campaign=campaign, findings=[{"code": "1", "message": "试", "fingerprint": "0"}], frozen_at=clock.now()
+    )
     Round.objects.filter(campaign=campaign).update(revealed_at=clock.now())

@@ -106,6 +106,9 @@ ONE_DEPARTMENT = Cut(approval._refuse_checker, "checker.department == change.mak
 DEPARTMENTS = Cut(approval._refuse_checker, "checker.department not in CHANGES[change.verb].checkers", "False")
 CONTENT = Cut(paying.settle, 'content != change.payload["sha256"]', "False")
 STILL_OUT = Cut(closing.refuse_if_early, "out or campaign.rounds.filter(booked_at=None).exists()", "False")
+# The database stands behind these; unspoken, what it refuses keeps the name of its rule.
+SCAN_SPOKEN = Cut(scanning._scan, "errors.SCAN_REFUSED_BY.get(constraint_of(lost))", "None")
+ENTRY_SPOKEN = Cut(entering._keep, "errors.ENTRY_REFUSED_BY.get(constraint_of(lost))", "None")
 
 OPENED = [
     Row(Cut(together.stopped, "switch.now < fact.opens_at", "False"), when(just_before(opening), draw),
@@ -115,11 +118,11 @@ OPENED = [
     Row(Cut(scanning.refuse_scan, 'freezing.refuse_if_frozen(coupon.round.campaign_id, "扫码核销")'), frozen(scan),
         FROZEN, "ok"),
     Row(Cut(scanning.refuse_scan, " and now >= coupon.expires_at", " and False"), when(closing_of, scan),
-        "coupon_expired", "ok"),
+        "coupon_expired", "redemption_within_its_life", (SCAN_SPOKEN,)),
     Row(Cut(attempts.is_open, "now < redemption.entry_until", "True"),
         when(lambda s: s.made.entry_until, enter), "entry_late", "ok"),
     Row(Cut(entering.check_entry, "entry.amount_fen < redemption.threshold_fen", "False"), under,
-        "under_threshold", "redemption_threshold"),
+        "under_threshold", "redemption_threshold", (ENTRY_SPOKEN,)),
     Row(Cut(life.recall, "at >= coupon.expires_at", "False"), when(closing_of, recall), "expired", "held"),
     Row(Cut(life.reverse, "at >= coupon.expires_at", "False"), when(closing_of, reverse), "expired", "held"),
     Row(Cut(reversal.reverse, 'freezing.refuse_if_frozen(change.campaign_id, "退回")'), frozen(reverse),

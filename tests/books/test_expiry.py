@@ -13,10 +13,11 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 
 from coupons import ledger, lifecycle
-from coupons.ledger import Move, Party, constraint_of
+from coupons.ledger import Move, Party
 from coupons.lifecycle import expiry
 from coupons.models import Coupon, Event, Transfer
 from huigou import clock
+from huigou.rules import constraint_of
 from reports import reconcile
 from tests import factories
 from tests.books.forging import forge

@@ -7,11 +7,11 @@ from django.db import DatabaseError, connection, transaction
 
 from coupons import approval, funding
 from coupons.errors import ALREADY_DECIDED, PAYLOAD_CHANGED, SAME_DEPARTMENT, SAME_PERSON
-from coupons.ledger import constraint_of
 from coupons.models import ChangeRequest
 from huigou.errors import BAD_INPUT, FORBIDDEN, Refusal
 from huigou.models import Department, Staff
 from huigou.roles import CHANGES
+from huigou.rules import constraint_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db

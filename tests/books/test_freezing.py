@@ -131,13 +131,17 @@ def test_the_settlements_steps_are_refused_while_frozen(county, coupon, li, bure
     made = walk.audited(county.campaign)
     at(settlement.due_at(county.campaign))
     settle = settlement.propose_settle(made, maker=bureau, reason="结算")
-    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(
+        campaign=county.campaign, findings=[{"code": "1", "message": "试", "fingerprint": "0"}], frozen_at=clock.now()
+    )
     assert refusal(lambda: approval.approve(settle.pk, finance)) is FROZEN
     forge("DELETE FROM coupons_freeze", tables=("coupons_freeze",))
     approval.approve(settle.pk, finance)  # the control: without the freeze it goes through
     made.refresh_from_db()
     pay = settlement.propose_pay(made, {made.lines.get().pk: "财付1"}, maker=finance, reason="付款")
-    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(
+        campaign=county.campaign, findings=[{"code": "1", "message": "试", "fingerprint": "0"}], frozen_at=clock.now()
+    )
     assert refusal(lambda: approval.approve(pay.pk, leaders)) is FROZEN
 
 
@@ -210,7 +214,9 @@ def test_a_window_cut_into_is_longer_by_the_freeze_and_no_more(county, coupon, l
 def test_a_window_that_was_over_before_the_freeze_stays_over(county, coupon, li, at):
     made = factories.scanned(coupon, li)
     at(made.entry_until)
-    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(
+        campaign=county.campaign, findings=[{"code": "1", "message": "试", "fingerprint": "0"}], frozen_at=clock.now()
+    )
     at(made.entry_until + dt.timedelta(hours=1))
     assert refusal(lambda: redemption.complete(li, made.pk, redemption.Entry(30_000, "3"))).code == "entry_late"
 

@@ -149,7 +149,11 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
             ("merchants_redemption.redemption_threshold",),
             "UPDATE merchants_redemption SET amount_fen = threshold_fen - 1 WHERE state = 'used'",
         ),
-        (("merchants_redemption",), (), "UPDATE merchants_redemption SET threshold_fen = 1 WHERE state = 'used'"),
+        (
+            ("merchants_redemption",),
+            (),
+            "UPDATE merchants_redemption SET threshold_fen = face_fen WHERE state = 'used'",
+        ),
         (
             ("merchants_redemption",),
             (),
@@ -158,7 +162,7 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
         (("merchants_clerk",), (), "UPDATE merchants_clerk SET unbound_at = bound_at"),
         (
             ("merchants_redemption",),
-            (),
+            ("merchants_redemption.redemption_times_in_order",),
             "UPDATE merchants_redemption SET scanned_at = scanned_at + interval '9 days' WHERE state = 'used'",
         ),
         (
@@ -166,12 +170,20 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
             (),
             "UPDATE merchants_redemption SET consumer_id = (SELECT max(id) FROM coupons_consumer) WHERE state = 'used'",
         ),
-        (("merchants_redemption",), (), "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'"),
+        (
+            ("merchants_redemption",),
+            ("merchants_redemption.redemption_unentered_is_empty",),
+            "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'",
+        ),
     ],
     "every_step_was_told": [(("coupons_event",), (), "DELETE FROM coupons_event WHERE verb = 'scan'")],
     "kept_sums_agree": [
         (("coupons_coupon",), (), "UPDATE coupons_coupon SET state = 'used' WHERE state = 'forfeited'"),
-        (("merchants_redemption",), (), "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'"),
+        (
+            ("merchants_redemption",),
+            ("merchants_redemption.redemption_unentered_is_empty",),
+            "UPDATE merchants_redemption SET state = 'recalled' WHERE state = 'used'",
+        ),
         # The web's own role can write this one.
         (
             (),

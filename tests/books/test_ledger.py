@@ -8,10 +8,11 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from coupons import ledger, lifecycle
 from coupons.errors import BALANCE_SHORT, OVER_BUDGET, WRONG_STATE
 from coupons.funding import propose_fund
-from coupons.ledger import SYSTEM, TREASURY, Move, Party, constraint_of
+from coupons.ledger import SYSTEM, TREASURY, Move, Party
 from coupons.models import Balance, Coupon, Transfer
 from huigou import clock
 from huigou.errors import Refusal
+from huigou.rules import constraint_of
 from huigou.tables import APPEND_ONLY
 from tests import factories
 

@@ -12,11 +12,12 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from coupons import approval, ledger
-from coupons.ledger import Party, constraint_of
+from coupons.ledger import Party
 from coupons.models import Transfer
 from coupons.models.books import Account
 from huigou import clock
 from huigou.errors import BAD_INPUT, FORBIDDEN, Refusal
+from huigou.rules import constraint_of
 from merchants import redemption, reversal
 from merchants.models import Redemption
 from reports import errors, reconcile, settlement, settlement_books

@@ -272,7 +272,9 @@ def test_a_freeze_stops_the_countdown_and_the_release_moves_the_end(county, wang
 def test_what_was_over_before_the_freeze_shows_no_second_chance(county, wang, li, phone_of, at):
     scan = factories.scanned(factories.drawn(county, wang), li)
     at(scan.entry_until)
-    Freeze.objects.create(campaign=county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(
+        campaign=county.campaign, findings=[{"code": "1", "message": "试", "fingerprint": "0"}], frozen_at=clock.now()
+    )
     at(scan.entry_until + dt.timedelta(hours=1))
     window = phone_of(li).get(f"/shop/redemptions/{scan.pk}").context["redemption"]
     assert (window["entry_until"], window["stands_still"]) == (scan.entry_until, False)

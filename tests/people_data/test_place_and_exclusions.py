@@ -212,7 +212,7 @@ def test_the_policy_is_fixed_with_the_launch_and_the_boundary_with_the_closing(c
     assert outcome(lambda: consumers.set_policy(county.campaign.pk, "required")) == "already_launched"
     draft = factories.a_county(launched=False)
     assert outcome(lambda: consumers.set_policy(draft.campaign.pk, "required")) == "ok"
-    Campaign.objects.filter(pk=draft.campaign.pk).update(closed_at=clock.now())
+    Campaign.objects.filter(pk=draft.campaign.pk).update(launched_at=clock.now(), closed_at=clock.now())
     assert outcome(lambda: consumers.set_boundary(draft.campaign.pk, SKETCH.read_text())) == "books_closed"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from coupons.ledger import constraint_of
 from coupons.models import Campaign
+from huigou.rules import constraint_of
 
 
 @pytest.mark.parametrize("switch", ["draw_mode", "place_policy", "exclusion_policy"])

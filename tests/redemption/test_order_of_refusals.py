@@ -87,7 +87,11 @@ def paper_without_digits(scene: Scene) -> None:
 
 
 def books_red(scene: Scene) -> None:
-    Freeze.objects.create(campaign=scene.county.campaign, findings=[], frozen_at=clock.now())
+    Freeze.objects.create(
+        campaign=scene.county.campaign,
+        findings=[{"code": "1", "message": "试", "fingerprint": "0"}],
+        frozen_at=clock.now(),
+    )
 
 
 def category_paused(scene: Scene) -> None:

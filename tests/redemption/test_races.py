@@ -8,18 +8,23 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import IntegrityError, connection
 
 from coupons import codes, lifecycle
-from coupons.ledger import Actor, constraint_of
+from coupons.ledger import Actor
 from coupons.models import Coupon, Event, Transfer
 from huigou import clock
+from huigou.rules import constraint_of
 from merchants import errors, redemption
 from merchants.models import Attempt, Redemption
 from merchants.redemption import Entry
 from tests import factories
+from tests.books.forging import forge, trigger_off
+from tests.conftest import as_owner
 from tests.redemption.ground import at_once, outcome, shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,10 +82,28 @@ def test_fifty_clerks_scan_one_coupon_and_one_gets_it(county, wang, database_env
     assert Counter(Attempt.objects.values_list("outcome", flat=True)) == {"ok": 1, "coupon_pending_elsewhere": 49}
 
 
-def test_the_constraint_stands_behind_the_lock(county, wang):
-    """Negative control: with no lock the look comes too soon for many, and the constraint still lets one through."""
-    coupon = factories.drawn(county, wang)
-    clerks = many_clerks(county, 8)
+INDEXES = ("redemption_once", "redemption_one_pending")
+
+
+@contextmanager
+def indexes_off() -> Iterator[None]:
+    """Take the unique indexes of a redemption away, and bring them back over an empty table."""
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = ANY(%s)", [list(INDEXES)])
+        made_by = [definition for (definition,) in cursor.fetchall()]
+        for name in INDEXES:
+            cursor.execute(f"DROP INDEX {name}")
+    try:
+        yield
+    finally:
+        forge("DELETE FROM merchants_redemption", tables=("merchants_redemption",))
+        with as_owner(), connection.cursor() as cursor:
+            for definition in made_by:
+                cursor.execute(definition)
+
+
+def unlocked_scans(coupon: Coupon, clerks: list) -> tuple[Counter, set[str]]:
+    """Write a scan for each clerk at once with no lock before the look; return the outcomes, and what refused."""
     looked, refused_by = [], set()
 
     def unlocked(clerk) -> None:
@@ -107,8 +130,23 @@ def test_the_constraint_stands_behind_the_lock(county, wang):
 
     said = at_once([lambda clerk=clerk: unlocked(clerk) for clerk in clerks])
     assert looked.count(Coupon.State.HELD) > 1, "the harness saw no race"
-    assert Counter(said) == {"ok": 1, "coupon_pending_elsewhere": 7}
-    assert refused_by <= {"redemption_once", "redemption_one_pending"}
+    return Counter(said), refused_by
+
+
+def test_two_guards_stand_behind_the_lock_and_without_them_one_coupon_is_spent_twice(county, wang, zhao):
+    """Negative control: with no lock all look too soon. Trigger and index each let one through; neither, all."""
+    one, other = factories.drawn_by_many(county, [wang, zhao])
+    clerks = many_clerks(county, 8)
+    assert unlocked_scans(one, clerks) == ({"ok": 1, "coupon_pending_elsewhere": 7}, {"redemption_one_pending"})
+    with trigger_off("redemption_is_born"):
+        said, refused_by = unlocked_scans(other, clerks)
+        assert said == {"ok": 1, "coupon_pending_elsewhere": 7}
+        assert len(refused_by) > 0
+        assert refused_by <= set(INDEXES)
+    forge("DELETE FROM merchants_redemption", tables=("merchants_redemption",))
+    with trigger_off("redemption_is_born"), indexes_off():
+        assert unlocked_scans(other, clerks) == ({"ok": 8}, set())
+        assert Redemption.objects.filter(coupon=other).count() == 8
 
 
 def test_one_entry_sent_twenty_times_is_booked_once(county, wang, li):

@@ -117,8 +117,8 @@ def _campaign(size: Size) -> Campaign:
         )  # fmt: skip
         for category in Category.objects.filter(campaign=campaign):
             Deck.objects.create(
-                round=round_, category=category, contents={}, stock=[], size=2**31 - 1, head=b"", plan_hash=b"",
-                commitment=b"",
+                round=round_, category=category, contents={}, stock=[], size=2**31 - 1, head=bytes(32),
+                plan_hash=bytes(32), commitment=bytes(32),
             )  # fmt: skip
     return campaign
 
@@ -255,7 +255,7 @@ SELECT l.id, l.id, l.holder_id, o.merchant_id, o.id, k.id, l.category_id, l.face
        s.scanned_at, l.closes_at + interval '1 day',
        CASE l.state WHEN 'used' THEN 3 * l.face_fen + l.id %% 20000 END, CASE l.state WHEN 'used' THEN '3' ELSE '' END,
        '', '', '', CASE l.state WHEN 'used' THEN s.scanned_at + interval '3 minutes' END,
-       CASE l.state WHEN 'used' THEN s.scanned_at WHEN 'forfeited' THEN l.closes_at END, false
+       CASE l.state WHEN 'used' THEN s.scanned_at + interval '3 minutes' WHEN 'forfeited' THEN l.closes_at END, false
   FROM bench_life l
   JOIN (SELECT id, outlet_id, row_number() OVER (ORDER BY id) AS n FROM merchants_clerk) k ON k.n = l.clerk
   JOIN merchants_outlet o ON o.id = k.outlet_id
