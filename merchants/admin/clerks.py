@@ -45,7 +45,7 @@ class OutletAdmin(DeskAdmin):
     """Places of firms."""
 
     listing = Outlets
-    fields = ("merchant", "name", "address", "phone", "hours", "latitude", "longitude", "is_active")
+    fields = ("merchant", "name", "address", "phone", "hours", "latitude", "longitude", "datum", "is_active")
     note = "连锁店按店面分别登记、分别统计；集体名录须逐个登记站点。"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Outlet | None = None) -> tuple[str, ...]:

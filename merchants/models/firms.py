@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from coupons.models import Campaign, Category, Person
+from huigou import geo
 from huigou.fields import SealedTextField
 
 
@@ -78,6 +79,13 @@ class Outlet(models.Model):
     hours = models.CharField("营业时间", max_length=100, blank=True)
     latitude = models.DecimalField("纬度", max_digits=9, decimal_places=6, null=True, blank=True)
     longitude = models.DecimalField("经度", max_digits=9, decimal_places=6, null=True, blank=True)
+    datum = models.CharField(
+        "坐标系",
+        max_length=10,
+        default="GCJ-02",  # what the maps are in that people look a place up on
+        choices=[("GCJ-02", "GCJ-02（高德、腾讯、微信地图上查到的）"), ("WGS-84", "WGS-84（GPS、天地图）")],
+        help_text="经纬度用哪种坐标系。选错会偏约半公里；百度地图的坐标两种都不是，请换一种地图查",
+    )
     is_active = models.BooleanField("营业", default=True)
 
     class Meta:
@@ -86,10 +94,26 @@ class Outlet(models.Model):
             models.UniqueConstraint(
                 fields=["merchant", "name"], name="outlet_once", violation_error_message="该店面已存在"
             ),
+            models.CheckConstraint(
+                condition=Q(latitude__isnull=True, longitude__isnull=True)
+                | Q(
+                    latitude__isnull=False, longitude__isnull=False, latitude__range=(3, 54), longitude__range=(73, 136)
+                ),
+                name="outlet_in_china",
+                violation_error_message="经纬度须一起填写，经度在 73–136、纬度在 3–54 之间，请看是否写反",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def position(self) -> geo.Point | None:
+        """Return where it lies in WGS-84, which phones reckon in, None where nobody said."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        datum = geo.Datum.GCJ02 if self.datum == "GCJ-02" else geo.Datum.WGS84
+        return geo.converted(float(self.longitude), float(self.latitude), datum, geo.Datum.WGS84)
 
 
 class CommitmentLetter(models.Model):

@@ -31,7 +31,7 @@ def _shop(merchant: Merchant, outlet: Outlet | None) -> dict[str, Any]:
         "参加中" if active else "暂未营业" if merchant.state == Merchant.State.ACTIVE else merchant.get_state_display()
     )
     phone = (outlet.phone if outlet else "") or merchant.phone
-    located = outlet is not None and outlet.latitude is not None and outlet.longitude is not None
+    position = outlet.position if outlet else None
     return {
         "name": outlet.name if outlet else merchant.name,
         "merchant": merchant.name,
@@ -45,8 +45,8 @@ def _shop(merchant: Merchant, outlet: Outlet | None) -> dict[str, Any]:
         "hours": outlet.hours if outlet else "",
         "phone": phone,
         "tel": re.sub(r"[^0-9+]", "", phone),
-        "lat": outlet.latitude if located and outlet else "",
-        "lng": outlet.longitude if located and outlet else "",
+        "lat": f"{position.lat:.6f}" if position else "",
+        "lng": f"{position.lng:.6f}" if position else "",
     }
 
 

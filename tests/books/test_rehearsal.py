@@ -51,6 +51,8 @@ def test_the_same_seed_gives_the_same_report_whoever_comes_first(tmp_path, datab
         told.append(out)
         aside.append(errors.decode())
     assert told[0] == told[1]
+    said = told[0].decode() + "".join(aside) + (first / "7.beancount").read_text()
+    assert re.findall(r"(?<![0-9a-f])1[3-9]\d{9}(?![0-9a-f])", said) == []  # no number in what it tells or exports
     # The control: other people hold the tickets.
     assert len({re.search(r"谁抽到哪张票：(\w+)", errors)[1] for errors in aside}) == 2
     report = json.loads(told[0].decode().splitlines()[-1])

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from huigou import clock
+from huigou import clock, geo
 from huigou.models import Department
 from huigou.roles import may
 from merchants import binding, conduct
@@ -233,3 +233,18 @@ def test_a_claw_back_begins_at_the_firms_page_once_something_was_paid(firm, desk
     SettlementLine.objects.filter(pk=line.pk).update(paid_fen=10_000, payment_no="P1")
     assert (way in page(desk, firm)) == may(Department.INDUSTRY, "coupons.propose_clawback")
     assert reverse("admin:reports_settlementline_page", args=[line.pk]) in page(desk, firm)
+
+
+def test_a_places_figures_are_kept_whole_and_the_right_way_round(firm, desk_of, bureau):
+    outlet, desk = firm.outlets.get(), desk_of(bureau)
+    form = reverse("admin:merchants_outlet_change", args=[outlet.pk])
+    assert "高德、腾讯、微信地图" in desk.get(form).content.decode()
+    given = {"name": outlet.name, "datum": "GCJ-02", "is_active": "on"}
+    for lat, lng in (("124.02", "45.01"), ("45.01", ""), ("", "124.02")):
+        refused = desk.post(form, {**given, "latitude": lat, "longitude": lng})
+        assert "请看是否写反" in refused.content.decode()
+    assert desk.post(form, {**given, "latitude": "45.01", "longitude": "124.02"}).status_code == 302
+    outlet.refresh_from_db()
+    assert outlet.datum == "GCJ-02"
+    off_m = geo.haversine_m(*outlet.position, 124.02, 45.01)
+    assert 400 < off_m < 900

@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 from django.test import Client
 
-from coupons import codes
-from coupons.models import Coupon, Notice
+from coupons import codes, welcome
+from coupons.models import Campaign, Coupon, Notice
 from huigou import clock
 from tests import factories
 from tests.pages.conftest import keeps_to_the_policy
@@ -25,6 +25,15 @@ def test_page_is_readable_without_binding(county, path):
     assert response.status_code == 200
     assert "演示系统" in response.content.decode()
     keeps_to_the_policy(response)
+
+
+def test_the_official_accounts_name_is_said_where_it_is_set_and_nowhere_else(county):
+    pages = ("/m/", "/m/bind", "/m/draw/dining")
+    assert ["公众号" in Client().get(path).content.decode() for path in pages] == [False] * 3
+    Campaign.objects.update(account_name="云岭发布")
+    welcome.forget()
+    said = [Client().get(path).content.decode().count("云岭发布") for path in pages]
+    assert said == [2, 2, 1]  # at its place on the page, and at the foot
 
 
 @pytest.mark.parametrize("path", BOUND_PAGES)

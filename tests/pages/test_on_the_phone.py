@@ -11,6 +11,7 @@ from playwright.sync_api import Route
 
 from coupons import consumers, lifecycle, lottery
 from coupons.models import Campaign, Consumer, Draw
+from huigou import geo
 from merchants.models import Merchant, Outlet
 from tests import factories
 from tests.chromium import Opener
@@ -77,13 +78,21 @@ def test_a_registration_opens_by_itself_and_its_result_comes_by_itself(at, site:
 
 
 PLACES = {"远店": (45.30, 124.30), "近店": (45.004, 124.0), "停业店": (45.001, 124.0), "中店": (45.05, 124.0)}
+# One is read off a map that is half a kilometre aside: taken as it stands it would be 770 m away.
+ON_A_MAP = {"近店": geo.to_gcj02(124.0, 45.004)}
 
 
 def test_shops_stand_by_distance_and_the_position_stays_on_the_phone(county, site: Site, opened: Opener) -> None:
     for name, (latitude, longitude) in PLACES.items():
+        lng, lat = ON_A_MAP.get(name, (longitude, latitude))
+        where = {
+            "latitude": round(lat, 6),
+            "longitude": round(lng, 6),
+            "datum": "GCJ-02" if name in ON_A_MAP else "WGS-84",
+        }
         state = Merchant.State.SUSPENDED if name == "停业店" else Merchant.State.ACTIVE
         shop = factories.a_merchant(county, name=name, state=state, state_reason="整改" if name == "停业店" else "")
-        Outlet.objects.filter(merchant=shop).update(name=name, latitude=latitude, longitude=longitude)
+        Outlet.objects.filter(merchant=shop).update(name=name, **where)
         Outlet.objects.filter(merchant=shop).update(address="某街 1 号", hours="9:00–21:00", phone="0438-0000168")
     page = opened(geolocation={"latitude": 45.0, "longitude": 124.0}, permissions=["geolocation"]).new_page()
     asked: list[str] = []

@@ -154,6 +154,20 @@ def a_clerk_scans_and_enters(phone: Phone, once: str, coupon_id: int) -> None:
         phone.get(path)
 
 
+# What WeChat puts into the addresses by which it sends somebody back: the account, and a code that stands for it.
+OPENID, GRANT = "oSECRETopenid0123456789abcde", "071SECRETgrant0123456789abcde"
+
+
+def wechat_sends_back(phone: Phone) -> None:
+    """Ask for the addresses as WeChat's answers do; nobody here asked it anything, so both lead nowhere."""
+    asked = f"template_id=T&action=confirm&scene=1&openid={OPENID}&reserved=x"
+    for path in (f"/m/wechat/subscribed?{asked}", f"/m/wechat/back?code={GRANT}&state=x"):
+        answer = phone.session.get(phone.site + path, timeout=30, allow_redirects=False)
+        assert answer.status_code < 500
+        phone.addresses.append(answer.headers.get("Location", ""))
+        phone.pages.append(answer.content)
+
+
 def things_go_wrong(phone: Phone, log: Path, merchant_id: int) -> None:
     """Complain with somebody's number in the text, and meet a real 500: a sealed name that cannot be opened."""
     phone.get("/m/problem")
@@ -195,6 +209,7 @@ def the_bureau_looks(desk: Phone) -> Path:
 @pytest.mark.django_db(transaction=True)
 def test_a_day_leaves_no_number_anywhere(platform, settings, tmp_path):
     site, log = platform
+    begun = {path: path.stat().st_size for path in (django_settings.VAR_DIR / "log").glob("*.log")}
     settings.MEDIA_ROOT = tmp_path / "media"
     county = factories.a_county(opens_at=clock.now() - dt.timedelta(hours=1))
     lifecycle.deal(county.rounds[0].pk)
@@ -207,6 +222,7 @@ def test_a_day_leaves_no_number_anywhere(platform, settings, tmp_path):
     wang, li, desk = (Phone(site) for _ in range(3))
     coupon_id = a_consumer_binds_and_draws(wang)
     a_clerk_scans_and_enters(li, once, coupon_id)
+    wechat_sends_back(wang)
     things_go_wrong(wang, log, shop.pk)
     exported = the_bureau_looks(desk)
 
@@ -216,12 +232,14 @@ def test_a_day_leaves_no_number_anywhere(platform, settings, tmp_path):
     assert Redemption.objects.get().note == "顾客电话 199****4321"
     written = log.read_bytes()
     assert b'"GET /m/coupons' in written or b"GET /m/coupons" in written  # the access log was really on
+    assert b"/m/wechat/subscribed" in written
     assert b"coupons.send_message" in written  # and the worker said what it did
     assert_json_lines(written)
     workbook = zipfile.ZipFile(exported)
     addresses = [address for phone in (wang, li, desk) for address in phone.addresses]
     places = {
         "log": written,
+        "servers' logs": b"".join(path.read_bytes()[size:] for path, size in begun.items()),
         "addresses": "\n".join(addresses).encode(),
         "pages": b"\n".join(page for phone in (wang, li, desk) for page in phone.pages),
         "redis": in_redis(),
@@ -236,7 +254,8 @@ def test_a_day_leaves_no_number_anywhere(platform, settings, tmp_path):
     for number in (WANG, LI):
         for form in forms_of(number):
             assert [place for place, text in places.items() if form in text] == []
-    assert [place for place, text in places.items() if NAME.encode() in text] == []
+    for secret in (NAME, OPENID, GRANT):
+        assert [place for place, text in places.items() if secret.encode() in text] == []
 
 
 def assert_json_lines(written: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import redis
 from django.core import checks
 from django.test import Client
+from django.urls import reverse
 from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 from huigou import clock, logs, masking, middleware, pacing, starting
@@ -235,3 +237,22 @@ def test_the_clocks_row_is_asked_of_the_database(db, at):
     assert starting.clock_is_shifted() is False
     at(clock.now())
     assert starting.clock_is_shifted() is True
+
+
+# ---- what a proxy in front writes down
+
+
+def test_the_proxys_logs_write_no_query_and_no_address_from_wechat():
+    """An address holds an openid and a code when WeChat sends somebody back; an error log writes addresses whole."""
+    text = re.sub(r"#.*", "", (ROOT / "deploy" / "nginx" / "huigou.conf").read_text())
+    [line] = re.findall(r"log_format huigou '(.*?)';", text)
+    assert "$uri" in line
+    assert re.findall(r"\$(?:request|request_uri|args|query_string|is_args|http_\w+|arg_\w+|cookie_\w+)\b", line) == []
+    servers = text.split("\nserver {")[1:]
+    logs = [re.findall(r"^    access_log (.*);", server, re.MULTILINE) for server in servers]
+    assert logs == [["/var/log/nginx/huigou.log huigou"]] * 2
+    [back] = re.findall(r"location ~ (\S+) \{\s*error_log /dev/null;", text)
+    ways = ("m-wechat-back", "m-wechat-subscribed", "shop-wechat-back")
+    assert [bool(re.match(back, reverse(name))) for name in ways] == [True] * 3
+    web = (ROOT / "deploy" / "systemd" / "huigou-web.service").read_text()
+    assert "--access-log" not in web  # the server's own names the path alone, as another test reads it

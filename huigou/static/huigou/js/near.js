@@ -1,4 +1,4 @@
-// 适用商家: nearest first, reckoned on the phone; the position never leaves it.
+// 适用商家: nearest first, reckoned on the phone; the position never leaves it. Both are WGS-84: the page converts.
 import { $, $$ } from "./core.js";
 
 const button = $("[data-near]");
