@@ -105,6 +105,9 @@ def close_draw_writer() -> None:
 
 
 _flush = DatabaseOperations.execute_sql_flush
+_sql_flush = DatabaseOperations.sql_flush
+# What migrate writes and every process remembers by its number; the same after each test, so that it may stand.
+STANDING = {"django_content_type", "auth_permission"}
 
 
 def _flush_as_owner(self: DatabaseOperations, sql_list: list[str]) -> None:
@@ -114,7 +117,12 @@ def _flush_as_owner(self: DatabaseOperations, sql_list: list[str]) -> None:
     _flush(self, sql_list)
 
 
+def _sql_flush_but_standing(self: DatabaseOperations, style: object, tables: list[str], **more: bool) -> list[str]:
+    return _sql_flush(self, style, [table for table in tables if table not in STANDING], **more)
+
+
 DatabaseOperations.execute_sql_flush = _flush_as_owner  # type: ignore[method-assign]
+DatabaseOperations.sql_flush = _sql_flush_but_standing  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -136,8 +144,8 @@ def _as_owner(db: None) -> Callable[[], object]:
     return as_owner
 
 
-@pytest.fixture
-def database_environment(db: None) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def database_environment(django_db_setup: None) -> dict[str, str]:
     """Return an environment for a process of its own that serves the test database with the web's login."""
     parts = urlsplit(settings.DATABASE_URL)
     url = urlunsplit(parts._replace(path="/" + connections.settings["default"]["NAME"]))

@@ -10,15 +10,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 30
+REMEMBERS_S = 1.0  # ROUTE_LIFE_S of coupons.rush, LOOK_EVERY_S of coupons.waiting
+_left_at = [0.0]  # when the test before left the web, on the process's monotonic clock
 
 
 @dataclass
@@ -51,14 +55,53 @@ def web(port: int, *more: str, workers: int = 1) -> list[str]:
     return [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", *where, *say, "huigou.rsgi:application"]
 
 
-@pytest.fixture
-def site(transactional_db: None, database_environment: dict[str, str], static_files: None) -> Iterator[Site]:
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[Site]:
     """Start the web as make run does, on the test database and with the web's login."""
     port = free_port()
-    with running(web(port), {**database_environment, "WEB_THREADS": "16"}):
+    with running(web(port), {**environment, "WEB_THREADS": "16"}):
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/readyz")
-        yield Site(url, database_environment)
+        yield Site(url, environment)
+
+
+@pytest.fixture(scope="session")
+def served(database_environment: dict[str, str], static_files: None) -> Iterator[Site]:
+    """Start one web for all tests of a run that need no more than somebody to ask."""
+    with serving(database_environment) as started:
+        yield started
+
+
+@pytest.fixture
+def fresh_site(transactional_db: None, database_environment: dict[str, str], static_files: None) -> Iterator[Site]:
+    """Start a web of the test's own: draws that come at once go on with the deck that the process knew before."""
+    with serving(database_environment) as started:
+        yield started
+
+
+@pytest.fixture
+def site(transactional_db: None, served: Site) -> Iterator[Site]:
+    """Serve a test's rows from the run's web, which remembers nothing of the test before."""
+    # It keeps the open round and the home page for a second; what it keeps longer has a row's number, never used again.
+    time.sleep(max(0, _left_at[0] + REMEMBERS_S - time.monotonic()))
+    yield served
+    wait_for_silence()
+    _left_at[0] = time.monotonic()
+
+
+def wait_for_silence() -> None:
+    """Wait until the web has answered whatever a closed browser asked last: the flush comes next."""
+    end = time.monotonic() + START_S
+    with connection.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            if not cursor.fetchone()[0]:
+                return
+            time.sleep(0.02)
+    raise TimeoutError("the web did not come to rest")
 
 
 @pytest.fixture

@@ -48,10 +48,12 @@ def won(page: Page) -> str:
     return page.locator("[data-prize] [data-r=receipt]").text_content() or ""
 
 
-def test_on_3g_a_double_tap_draws_once_and_the_page_is_soon_there(county, wang, site: Site, opened: Opener) -> None:
-    page = on_3g(phone_of(opened, site, wang))
+def test_on_3g_a_double_tap_draws_once_and_the_page_is_soon_there(
+    county, wang, fresh_site: Site, opened: Opener
+) -> None:
+    page = on_3g(phone_of(opened, fresh_site, wang))
     begun = time.monotonic()
-    page.goto(f"{site.url}/m/draw/dining")
+    page.goto(f"{fresh_site.url}/m/draw/dining")
     expect(page.locator("[data-go].ready")).to_be_enabled()
     assert time.monotonic() - begun < READY_ON_3G_S
     page.locator("[data-go]").dblclick()
@@ -88,11 +90,11 @@ def test_back_and_forward_after_a_draw_show_the_same_answer(county, wang, site: 
     assert Draw.objects.count() == 1
 
 
-def test_two_tabs_that_draw_at_once_share_one_answer(county, wang, site: Site, opened: Opener) -> None:
-    context = phone_of(opened, site, wang)
+def test_two_tabs_that_draw_at_once_share_one_answer(county, wang, fresh_site: Site, opened: Opener) -> None:
+    context = phone_of(opened, fresh_site, wang)
     tabs = [context.new_page() for _ in range(2)]
     for tab in tabs:
-        tab.goto(f"{site.url}/m/draw/dining")
+        tab.goto(f"{fresh_site.url}/m/draw/dining")
     for tab in tabs:
         tab.locator("[data-go]").click(no_wait_after=True)
     drawn = Draw.objects.all

@@ -58,9 +58,9 @@ def cookie(consumer: Consumer) -> str:
 
 
 def opened(site: Site, consumer: Consumer, category: str) -> str | None:
-    """Open the page as a person does; return what its button will send, None when it has no button."""
+    """Open the page as a person does; return what its button will send, None while it cannot be pressed."""
     _, page, given = fetch(f"{site.url}/m/register/{category}", cookies=cookie(consumer))
-    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', page)
+    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)"><button(?! [^>]*disabled)', page)
     return token and f"{token[1]} {next(c.partition(';')[0] for c in given if c.startswith('csrftoken='))}"
 
 
@@ -109,7 +109,7 @@ def test_from_the_first_registration_to_the_verified_file(site: Site, worker, at
 
     at("2022-06-25 08:59:59")
     assert by_api(site, late, "dining")[1]["code"] == "round_not_open"
-    assert opened(site, late, "dining") is None  # no button yet
+    assert opened(site, late, "dining") is None  # its button waits
     assert by_api(site, None, "dining")[0] == 401
     assert Registration.objects.count() == 0
 
