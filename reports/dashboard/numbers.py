@@ -48,13 +48,12 @@ class To:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number. ``says`` is what its list shows: {"rows": 共 N 条} or a total of the last line by name, in fen."""
+    """One number: what its list counts (共 N 条) or sums in its last line."""
 
     title: str
     value: str
     note: str
     to: To | None = None
-    says: Mapping[str, Any] = field(default_factory=dict)
     tone: str = ""
 
 
@@ -184,9 +183,8 @@ def groups(seen: Seen) -> list[tuple[str, list[Figure]]]:
 
 
 def _claims(title: str, seen: Seen, state: str, note: str, tone: str = "") -> Figure:
-    count, fen = seen.count(state), seen.fen(state)
-    to = To("coupons_coupon", {"state": state})
-    return Figure(title, f"{count:,}", note, to, {"rows": count, "face": fen}, tone if count else "")
+    count = seen.count(state)
+    return Figure(title, f"{count:,}", note, To("coupons_coupon", {"state": state}), tone if count else "")
 
 
 def _coupons(seen: Seen) -> list[Figure]:
@@ -194,13 +192,12 @@ def _coupons(seen: Seen) -> list[Figure]:
     soon = Redemption.objects.pending().filter(merchant__campaign=seen.campaign).order_by("entry_until").first()
     until = f"最早 {clock.spoken(soon.entry_until, end=True)} 截止" if soon else "没有待录入"
     return [
-        Figure("已领取（张）", f"{drawn:,}", f"{yuan(fen)} 元", To("coupons_coupon"), {"rows": drawn, "face": fen}),
+        Figure("已领取（张）", f"{drawn:,}", f"{yuan(fen)} 元", To("coupons_coupon")),
         Figure(
             "已使用（张）",
             f"{seen.uses:,}",
             f"{yuan(seen.face)} 元",
             To("merchants_redemption"),
-            {"rows": seen.uses, "face": seen.face, "amount": seen.amount},
         ),
         _claims("待录入（张）", seen, "sent", until, "wait"),
         _claims("未使用（张）", seen, "unused", f"在买家手中，{yuan(seen.fen('unused'))} 元"),
@@ -215,27 +212,26 @@ def _money(seen: Seen) -> list[Figure]:
     )
     ratio = seen.amount / seen.face if seen.face else None
     return [
-        Figure("消费金额（元）", yuan(seen.amount), "买家实际消费", To("reports_shopfigures"), {"amount": seen.amount}),
+        Figure("消费金额（元）", yuan(seen.amount), "买家实际消费", To("reports_shopfigures")),
         Figure(
             "拉动倍数",
             f"{ratio:.2f}" if ratio else "—",
             "消费金额 ÷ 消费券金额",
             To("reports_shopfigures", {"group": "category"}),
-            {"ratio": ratio},
         ),
         Figure(
             "未发放（元）",
             yuan(seen.left_fen),
             f"其中奖池 {yuan(pool['s'])}，预算 {yuan(seen.campaign.budget_fen)}",
             To("coupons_batch"),
-            {"left_fen": seen.left_fen},
         ),
     ]
 
 
 def books(seen: Seen) -> Figure:
     """Say whether the books are green, or frozen and by how many findings."""
+    to = To("coupons_freeze")
     freeze = Freeze.objects.filter(campaign=seen.campaign, released_at=None).first()
     if freeze:
-        return Figure("账目", "冻结", f"核对问题 {len(freeze.findings)} 项", tone="bad")
-    return Figure("账目", "正常", "逐分钟核对，未发现问题", tone="good")
+        return Figure("账目", "冻结", f"核对问题 {len(freeze.findings)} 项", to, tone="bad")
+    return Figure("账目", "正常", "逐分钟核对，未发现问题", to, tone="good")

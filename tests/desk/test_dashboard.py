@@ -1,4 +1,4 @@
-"""首页: every number equals the row count or the last line of the list that it leads to."""
+"""首页: its numbers beside the rows, its clock, its lamps, and who gets which way."""
 
 from __future__ import annotations
 
@@ -10,46 +10,14 @@ import pytest
 from coupons.models import Coupon, Freeze
 from huigou.models import Department
 from merchants.models import Redemption
-from reports.dashboard import charts, health, numbers
+from reports.dashboard import health, numbers
 from tests import factories
-
-
-def list_of(client, to: numbers.To):
-    answer = client.get(to.href)
-    assert answer.status_code == 200, to
-    assert answer.context["listing"].is_valid, to
-    listing = answer.context["listing"]
-    return answer.context["page"].paginator.count, listing.sums()
 
 
 @pytest.fixture
 def busy(scene):
     scene.more(3)
     return scene
-
-
-def test_every_number_is_what_its_list_says(busy, desk):
-    seen = numbers.see(busy.county.campaign, busy.now)
-    figures = [figure for _, group in numbers.groups(seen) for figure in group]
-    assert len(figures) == 9
-    for figure in figures:
-        assert figure.says, figure.title
-        rows, sums = list_of(desk, figure.to)
-        assert {**sums, "rows": rows}.items() >= dict(figure.says).items(), figure.title
-
-
-def test_every_bar_of_every_chart_is_what_its_list_says(busy, desk):
-    drawn = charts.all_of(numbers.see(busy.county.campaign, busy.now))
-    bars = 0
-    for name, chart in drawn.items():
-        assert chart.labels, name
-        for series, values, tos in chart.series:
-            for value, to in zip(values, tos, strict=True):
-                rows, sums = list_of(desk, to)
-                of = {"消费金额（元）": sums.get("amount", 0) / 100, "消费券金额（元）": sums.get("face", 0) / 100}
-                assert value == of.get(series, rows), (name, series, to)
-                bars += bool(value)
-    assert bars > 20
 
 
 def test_the_numbers_are_what_the_rows_come_to(busy):
