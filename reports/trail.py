@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django import forms
+from django.db import models
+from django.db.models import F, QuerySet
 
 from huigou import clock, deeds
 from huigou.listing import Column, DaysForm, Kind, Listing, PickField, WordField, within
 from huigou.masking import redacted
 from huigou.models import Department, Staff
-from reports.models import AuditEntry
+from reports.models import AuditEntry, wording
 
 # What staff type as a reason may name somebody: the trail outlives a person's data and must hold none.
 _CARD = re.compile(r"(?<!\d)(\d{3})\d{13}(\d[\dXx])(?!\d)")
@@ -74,12 +77,46 @@ def _facts(values: Mapping[str, Any]) -> str:
     return "；".join(f"{name}={value}" for name, value in values.items())[:300]
 
 
+class AddressField(forms.CharField):
+    """An address, or a network of them: 10.1.2.3 or 10.1.0.0/16."""
+
+    def __init__(self, label: str) -> None:
+        widget = forms.TextInput(attrs={"placeholder": "10.1.2.3 或 10.1.0.0/16"})
+        super().__init__(label=label, required=False, max_length=50, widget=widget)
+
+    def clean(self, value: Any) -> str:
+        typed = super().clean(value).strip()
+        if not typed:
+            return ""
+        try:
+            return str(ipaddress.ip_network(typed, strict=False)) if "/" in typed else str(ipaddress.ip_address(typed))
+        except ValueError as wrong:
+            raise forms.ValidationError("请填 IP 地址，或网段如 10.1.0.0/16") from wrong
+
+
+@models.GenericIPAddressField.register_lookup
+class Within(models.Lookup):
+    """That an address is another one or lies in a network; an index answers it."""
+
+    lookup_name = "within"
+    prepare_rhs = False
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        address, its = self.process_lhs(compiler, connection)
+        network, given = self.process_rhs(compiler, connection)
+        return f"{address} <<= {network}::inet", [*its, *given]
+
+
 class TrailFilters(DaysForm):
     staff = WordField("账号")
     department = PickField("部门", Department.choices)
     deed = WordField("动作")
     table = WordField("对象")
     row = WordField("编号")
+    address = AddressField("来源地址")
+    words = WordField(
+        "内容", min_length=wording.LEAST, widget=forms.TextInput(attrs={"placeholder": "之前、之后或说明中的文字"})
+    )
 
 
 class Trail(Listing):
@@ -103,6 +140,9 @@ class Trail(Listing):
     def base(self) -> QuerySet[Any]:
         return AuditEntry.objects.select_related("staff").order_by("-pk")
 
+    def is_search(self) -> bool:
+        return bool(self.cleaned.get("words"))
+
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         rows = rows.filter(within(cleaned, "at"))
         if cleaned.get("staff"):
@@ -112,4 +152,11 @@ class Trail(Listing):
         for name in ("deed", "table"):
             if cleaned.get(name):
                 rows = rows.filter(**{f"{name}__icontains": cleaned[name]})
-        return rows.filter(row=cleaned["row"]) if cleaned.get("row") else rows
+        if cleaned.get("row"):
+            rows = rows.filter(row=cleaned["row"])
+        if cleaned.get("address"):
+            rows = rows.filter(address__within=cleaned["address"])
+        if words := cleaned.get("words"):
+            rows = rows.alias(words=wording.words()).alias(pairs=wording.pairs(F("words")))
+            rows = rows.filter(pairs__contains=wording.pairs(words.lower()), words__contains=words.lower())
+        return rows

@@ -28,6 +28,8 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["staff", "at"], name="audit_staff"),
             models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["address", "id"], name="audit_address"),
+            models.Index(fields=["row", "id"], name="audit_row"),
         ]
         triggers = append_only("auditentry")
 
