@@ -13,6 +13,10 @@ CODE_TRIES = Reason("code_tries", 429, "验证码错误次数过多，已作废"
 SMS_TOO_SOON = Reason("sms_too_soon", 429, "获取验证码过于频繁", "请 {seconds} 秒后再试")
 SMS_TOO_MANY = Reason("sms_too_many", 429, "今天获取验证码的次数已满", "请明天再试，或到村级服务站办理")
 SMS_BUDGET = Reason("sms_budget", 503, "短信发送繁忙", "请稍后再试，或到村级服务站办理")
+# The same limits where staff send the text: ``instead`` says what they can do without it.
+DESK_SMS_TOO_SOON = Reason("desk_sms_too_soon", 429, "刚向这个号码发过短信", "请 {seconds} 秒后再发")
+DESK_SMS_TOO_MANY = Reason("desk_sms_too_many", 429, "{whose}今天的短信次数已满", "{instead}，或明天再发")
+DESK_SMS_BUDGET = Reason("desk_sms_budget", 503, "今天的短信总量已用完", "{instead}，或联系运营商调高每日短信总量")
 LIVE_COUPONS = Reason("live_coupons", 409, "您还有 {count} 张未用完的消费券", "请在使用或到期后再注销")
 TOO_MANY_BINDINGS = Reason(
     "too_many_bindings", 429, "这个手机号近期绑定次数过多", "请一个月后再绑定，或到村级服务站、县工信局办理"

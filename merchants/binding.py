@@ -88,7 +88,7 @@ def text_code(code_id: int) -> OutboxMessage:
     """Queue an open one-time code to its shop's registered number, by SMS; the queue carries the message's id alone.
 
     At most CODE_TEXTS_MOST times a code, within the limits of every phone and the day's budget. Raises SHOP_TEMPLATE,
-    CODE_NOT_OPEN, CODE_TEXTS, NO_MOBILE, LETTER_NEEDED, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET.
+    CODE_NOT_OPEN, CODE_TEXTS, NO_MOBILE, LETTER_NEEDED, DESK_SMS_TOO_SOON, DESK_SMS_TOO_MANY, DESK_SMS_BUDGET.
     """
     if not sms.has_shop_template():
         raise errors.SHOP_TEMPLATE()
@@ -105,7 +105,7 @@ def text_code(code_id: int) -> OutboxMessage:
         phone = mobile_of(row.outlet)
         if not phone:
             raise errors.NO_MOBILE(shop=row.outlet.name)
-        now = consumers.count_text(phone, "shop_code")
+        now = consumers.count_text(phone, "shop_code", instead="请打印验证码当面交给商家")
         days = max(1, (row.expires_at - now).days)
         body: dict[str, str | int] = {"shop": row.outlet.name[:20], "code": grouped(row.code), "days": days}
         return outbox.put_shop_code(phone, body, f"{TEXT_KEY}-{row.pk}-{sent + 1}", now)

@@ -223,7 +223,12 @@ class AssistAdmin(ReadOnlyMixin, DeskAdmin):
     @staticmethod
     def _send(request: HttpRequest) -> str | None:
         address = request.META.get("REMOTE_ADDR", "")
-        return consumers.send_code(request.POST.get("phone", ""), assisting.SMS_PURPOSE, address=address)
+        return consumers.send_code(
+            request.POST.get("phone", ""),
+            assisting.SMS_PURPOSE,
+            address=address,
+            instead="以前绑定过的可改为当面核验身份证件",
+        )
 
     def _drawn(self, request: HttpRequest, data: dict[str, Any], campaign: Campaign) -> HttpResponse:
         who = assisting.Present(data["name"], data["phone"], data["code"], data["card_seen"], data["consents"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
+import math
 import secrets
 
 from django.conf import settings
@@ -32,19 +33,20 @@ def phone_key(phone: str) -> bytes:
     return keyed_hash("phone", plain)
 
 
-def send_code(phone: str, purpose: str, *, address: str = "", device: str = "") -> str | None:
+def send_code(phone: str, purpose: str, *, address: str = "", device: str = "", instead: str = "") -> str | None:
     """Send a six-digit code bound to phone and purpose; the answer is the same for known and unknown phones.
 
     Limits are counted in the database: 1 a minute and 10 a day per phone, per device, per address, and a global
     budget. Returns the code only where it is shown on the page (a demo with the console backend), else None.
-    Raises BAD_PHONE, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET.
+    ``instead`` is what staff who send it for somebody can do without it: they are refused in words of their own.
+    Raises BAD_PHONE, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET, or the same three with DESK_ before them.
     """
     plain = normal_phone(phone)
     key = phone_key(phone)
     with transaction.atomic():
         _lock_budget()
         now = clock.now()
-        _refuse_flood(key, address, device, now)
+        _refuse_flood(key, address, device, now, instead)
         code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
         # One valid code at a time: an older one dies with the newer.
         SmsCode.objects.filter(phone_key=key, purpose=purpose, used_at=None, expires_at__gt=now).update(expires_at=now)
@@ -61,15 +63,16 @@ def send_code(phone: str, purpose: str, *, address: str = "", device: str = "") 
     return code if settings.DEMO and settings.SMS_BACKEND == "console" else None
 
 
-def count_text(phone: str, purpose: str) -> dt.datetime:
+def count_text(phone: str, purpose: str, instead: str) -> dt.datetime:
     """Count a text without a code to check against the limits of its phone and the budget; return when.
 
-    Called inside the transaction that queues it. Raises BAD_PHONE, SMS_TOO_SOON, SMS_TOO_MANY, SMS_BUDGET.
+    ``instead`` is what staff can do without it. Called inside the transaction that queues it. Raises BAD_PHONE,
+    DESK_SMS_TOO_SOON, DESK_SMS_TOO_MANY, DESK_SMS_BUDGET.
     """
     key = phone_key(phone)
     _lock_budget()
     now = clock.now()
-    _refuse_flood(key, "", "", now)
+    _refuse_flood(key, "", "", now, instead)
     # Over as it begins, its hash that of nothing anybody can type: it opens no door.
     SmsCode.objects.create(
         phone_key=key, purpose=purpose, code_hash=secrets.token_bytes(32), sent_at=now, expires_at=now
@@ -82,22 +85,27 @@ def _lock_budget() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SMS_LOCK])
 
 
-def _refuse_flood(key: bytes, address: str, device: str, now: dt.datetime) -> None:
+def _refuse_flood(key: bytes, address: str, device: str, now: dt.datetime, instead: str) -> None:
+    soon, many, budget = (
+        (errors.DESK_SMS_TOO_SOON, errors.DESK_SMS_TOO_MANY, errors.DESK_SMS_BUDGET)
+        if instead
+        else (errors.SMS_TOO_SOON, errors.SMS_TOO_MANY, errors.SMS_BUDGET)
+    )
     today = now - DAY
     mine = SmsCode.objects.filter(phone_key=key, sent_at__gt=today).order_by("-sent_at")
     times = list(mine.values_list("sent_at", flat=True)[:PER_PHONE_A_DAY])
     if times and now < times[0] + RESEND_AFTER:
-        raise errors.SMS_TOO_SOON(seconds=int((times[0] + RESEND_AFTER - now).total_seconds()) + 1)
+        raise soon(seconds=math.ceil((times[0] + RESEND_AFTER - now).total_seconds()))
     if len(times) >= PER_PHONE_A_DAY:
-        raise errors.SMS_TOO_MANY()
+        raise many(whose="这个号码", instead=instead)
     for column, value, limit in (
         ("device_key", keyed_hash("device", device) if device else None, PER_DEVICE_A_DAY),
         ("address_key", keyed_hash("address", address) if address else None, settings.SMS_PER_ADDRESS),
     ):
         if value and SmsCode.objects.filter(**{column: value}, sent_at__gt=today)[:limit].count() >= limit:
-            raise errors.SMS_TOO_MANY()
+            raise many(whose="本单位的网络", instead=instead)
     if SmsCode.objects.filter(sent_at__gt=today)[: settings.SMS_DAILY_BUDGET].count() >= settings.SMS_DAILY_BUDGET:
-        raise errors.SMS_BUDGET()
+        raise budget(instead=instead)
 
 
 def code_hash(key: bytes, purpose: str, code: str) -> bytes:

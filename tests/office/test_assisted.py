@@ -15,6 +15,7 @@ from django.urls import reverse
 from coupons import assisting, codes, consumers, drawing, lifecycle
 from coupons.assisting import Present
 from coupons.consumers import verifying
+from coupons.errors import DESK_SMS_TOO_MANY
 from coupons.ledger import Actor
 from coupons.models import Assist, Consumer, Coupon, Deck, Draw, Event, PaperPrint, Person, Station
 from huigou import clock
@@ -269,6 +270,22 @@ def test_without_the_queue_more_guesses_pass_than_five(county, villager, li):
 
 def form_of(page: str) -> dict[str, str]:
     return {"key": re.search(r'name="key" value="([^"]+)"', page)[1]}  # type: ignore[index]
+
+
+def test_the_limits_of_texts_are_told_the_station_in_its_own_words(county, villager, desk_of, at, settings):
+    desk, address = desk_of(villager), reverse("admin:coupons_assist_draw")
+    entered = form_of(desk.get(address).content.decode()) | {"name": "孙大爷", "phone": PHONE, "do": "send"}
+    begun = at("2022-06-25 09:05")
+    said = []
+    for minutes in (0, 0, *range(1, 11)):
+        at(begun + dt.timedelta(minutes=minutes))
+        page = desk.post(address, entered).content.decode()
+        said.append(re.findall(r"<p><b>(.*?)</b></p><p>(.*?)</p>", page))
+    assert said[0] == said[2] == []
+    assert said[1] == [("刚向这个号码发过短信", "请 60 秒后再发")]
+    many = DESK_SMS_TOO_MANY(whose="这个号码", instead="以前绑定过的可改为当面核验身份证件")
+    assert said[11] == [(many.message, many.next_step)]
+    assert str(many) == "这个号码今天的短信次数已满（以前绑定过的可改为当面核验身份证件，或明天再发）"
 
 
 @whole

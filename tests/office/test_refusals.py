@@ -78,6 +78,21 @@ def test_one_natural_person_has_one_account(desk_of):
             Staff.objects.create(username="third", department="audit", person_key=again)
 
 
+def test_an_account_is_not_changed_into_another_persons_second_one(desk_of, finance, auditor):
+    desk, change = desk_of(Department.LEADERS), reverse("admin:huigou_staff_change", args=[auditor.pk])
+    form = {"username": auditor.username, "first_name": "演示", "department": Department.AUDIT, "is_active": "on"}
+    for taken in (finance.person_key, f" {finance.person_key.upper()} "):
+        answer = desk.post(change, form | {"person_key": taken})
+        assert answer.status_code == 200
+        assert "该自然人标识已有账号，一人一号" in answer.content.decode()
+    before = auditor.person_key
+    auditor.refresh_from_db()
+    assert (auditor.person_key, auditor.first_name) == (before, "")
+    assert desk.post(change, form | {"person_key": before}).status_code == 302
+    auditor.refresh_from_db()
+    assert (auditor.person_key, auditor.first_name) == (before, "演示")
+
+
 def test_a_list_action_by_direct_post_is_only_a_search(county, desk_of):
     for name, row in (("coupons_round", county.rounds[0]), ("merchants_merchant", factories.a_merchant(county))):
         desk = desk_of(Department.INDUSTRY)

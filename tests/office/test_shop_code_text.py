@@ -93,13 +93,13 @@ def test_a_phone_gets_one_a_minute_and_a_code_three_texts(code, at):
     for seconds in (0, 30, 60, 120, 180):
         at(MORNING + dt.timedelta(seconds=seconds))
         said.append(outcome(lambda: binding.text_code(code.pk)))
-    assert said == ["ok", "sms_too_soon", "ok", "ok", "code_texts"]
+    assert said == ["ok", "desk_sms_too_soon", "ok", "ok", "code_texts"]
     assert OutboxMessage.objects.count() == 3
 
 
 def test_the_days_budget_counts_it(code, settings):
     settings.SMS_DAILY_BUDGET = 0
-    assert outcome(lambda: binding.text_code(code.pk)) == "sms_budget"
+    assert outcome(lambda: binding.text_code(code.pk)) == "desk_sms_budget"
 
 
 def test_what_is_over_has_no_number_or_no_template_is_not_sent(code, firm, settings, at):
