@@ -225,6 +225,38 @@ class Transfer(models.Model):
                 name="transfer_needs_approval",
                 violation_error_message="此项资金变动须经审批",
             ),
+            # An approved request moves its money once: its number on a second row of the same way is refused.
+            models.UniqueConstraint(
+                fields=["change", "debit_kind", "debit_key", "credit_kind", "credit_key"],
+                condition=Q(code__in=["fund", "pay", "clawback", "return", "carry"]),
+                name="transfer_request_once",
+                violation_error_message="这件审批事项已经入账",
+            ),
+            # These four empty or fill an account whole, whoever asks and however often it is asked for.
+            models.UniqueConstraint(
+                fields=["debit_key"],
+                condition=Q(code="pay"),
+                name="transfer_paid_once",
+                violation_error_message="该商家已经付款",
+            ),
+            models.UniqueConstraint(
+                fields=["subject_id"],
+                condition=Q(code="disallow"),
+                name="transfer_disallowed_once",
+                violation_error_message="这笔使用已经不予补贴",
+            ),
+            models.UniqueConstraint(
+                fields=["credit_key"],
+                condition=Q(code="release"),
+                name="transfer_released_once",
+                violation_error_message="本轮已经投放",
+            ),
+            models.UniqueConstraint(
+                fields=["debit_key"],
+                condition=Q(code="undrawn"),
+                name="transfer_undrawn_once",
+                violation_error_message="本轮未抽出的奖票已经收回",
+            ),
         ]
         # What came after a horizon is read by lists and checks again and again; new rows go to the index's end.
         indexes = [models.Index(fields=["xact"], name="transfer_xact")]

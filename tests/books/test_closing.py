@@ -81,7 +81,7 @@ def test_the_books_do_not_close_on_money(ended, at, bureau):
 # One write of each kind, in SQL, as the web's role would send it.
 WRITES = {
     "transfer": "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key,"
-    " amount_fen, subject_kind, actor_kind, at) SELECT id, 'undrawn', 'round', 1, 'pool', 1, 1, '', 'system', now()"
+    " amount_fen, subject_kind, actor_kind, at) SELECT id, 'undrawn', 'round', 0, 'pool', 1, 1, '', 'system', now()"
     " FROM coupons_campaign WHERE id = %(campaign)s",
     "balance": "UPDATE coupons_balance SET amount_fen = amount_fen + 1 WHERE campaign_id = %(campaign)s",
     "campaign": "UPDATE coupons_campaign SET budget_fen = budget_fen + 1 WHERE id = %(campaign)s",

@@ -225,18 +225,25 @@ ELSEWHERE = {
 
 
 @pytest.fixture
-def scene(county, wang, li, finance, at):
-    """A used coupon, an expired one, an approved settlement; a freeze with a request to release it."""
+def scene(county, wang, li, finance, leaders, at, monkeypatch):
+    """A used coupon, an expired one, an approved settlement, a payment and a disallowance approved and not yet booked;
+    a freeze with a request to release it.
+    """
     coupons = factories.drawn_by_many(county, [wang, factories.a_consumer("钱")])
     factories.used(coupons[0], li)
     walk.to_the_end(county, at)
     made = walk.audited(county.campaign)
     at(settlement.due_at(county.campaign))
     factories.agreed(settlement.propose_settle(made, maker=factories.a_staff("industry"), reason="结算"), finance)
+    from coupons import approval
     from coupons.models import Freeze
     from huigou import clock
     from reports import reconcile
 
+    for verb in ("pay", "disallow"):
+        maker = finance if verb == "pay" else factories.a_staff("audit")
+        monkeypatch.setitem(approval._executors, verb, lambda change: None)
+        factories.agreed(approval.propose(verb, county.campaign, {}, summary="试", reason="试", maker=maker), leaders)
     finding = {"code": "x", "message": "x", "fingerprint": "x"}
     freeze = Freeze.objects.create(campaign=county.campaign, findings=[finding], frozen_at=clock.now())
     reconcile.propose_release(freeze, maker=factories.a_staff("audit"), reason="查明")
@@ -303,7 +310,7 @@ def test_every_table_that_stays_closed_is_tried_by_the_closings_test(db):
 
 TRANSFER = (
     "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
-    " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, {code}, {debit}, 1, {credit}, {key}, {fen},"
+    " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, {code}, {debit}, 0, {credit}, {key}, {fen},"
     " {coupon}, {step}, '', 'system', now() FROM coupons_transfer WHERE code = 'draw' LIMIT 1"
 )
 
@@ -316,10 +323,34 @@ def transfer(**given: object) -> str:
     return TRANSFER.format(**(plain | given))
 
 
+def again(code: str) -> str:
+    """Write the transfers of a code once more, each with what approved it."""
+    return (
+        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+        " subject_kind, actor_kind, change_id, at) SELECT campaign_id, code, debit_kind, debit_key, credit_kind,"
+        f" credit_key, amount_fen, '', 'system', change_id, now() FROM coupons_transfer WHERE code = '{code}'"
+    )
+
+
+def twice(code: str, credit: str) -> str:
+    """Write two transfers out of one shop's account, for one use, under an approved request."""
+    return (
+        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+        f" subject_kind, subject_id, actor_kind, change_id, at) SELECT campaign_id, '{code}', 'payable', 0, '{credit}',"
+        " n, 1, 'redemption', 0, 'system', id, now() FROM coupons_changerequest, generate_series(1, 2) n"
+        f" WHERE verb = '{code}'"
+    )
+
+
 # table.constraint: a write that it forbids
 CONSTRAINTS = {
+    "coupons_transfer.transfer_request_once": again("fund"),
+    "coupons_transfer.transfer_released_once": again("release"),
+    "coupons_transfer.transfer_undrawn_once": again("undrawn"),
+    "coupons_transfer.transfer_paid_once": twice("pay", "paid"),
+    "coupons_transfer.transfer_disallowed_once": twice("disallow", "disallowed"),
     "coupons_transfer.transfer_positive": transfer(fen=0),
-    "coupons_transfer.transfer_moves": transfer(debit="'pool'", key=1),
+    "coupons_transfer.transfer_moves": transfer(debit="'pool'", key=0),
     "coupons_transfer.transfer_treasury_only_gives": transfer(credit="'treasury'"),
     "coupons_transfer.transfer_coupon_step": transfer(step=3),
     "coupons_transfer.transfer_birth_is_step_zero": transfer(
@@ -392,6 +423,8 @@ def test_each_constraint_of_the_money_refuses_what_happens_without_it(scene):
             "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND"
             " conrelid::regclass::text IN ('coupons_transfer', 'coupons_balance', 'reports_settlementline')"
             " AND conname NOT LIKE '%%_check'"
+            " UNION SELECT indrelid::regclass::text, indexrelid::regclass::text FROM pg_index WHERE indisunique"
+            " AND NOT indisprimary AND indrelid::regclass::text IN ('coupons_transfer', 'coupons_balance')"
         )
     }
     assert ours - CONSTRAINTS.keys() == set()

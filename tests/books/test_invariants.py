@@ -35,10 +35,10 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
         ),
     ],
     "treasury_gave_what_was_approved": [
-        # The web's own role can write this one: an approved request's number stands on a second payment.
+        # An approved request's number stands on a second payment.
         (
             (),
-            (),
+            ("coupons_transfer.transfer_request_once",),
             "@new SELECT campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen, NULL,"
             " NULL, '', 'system', change_id, at FROM coupons_transfer WHERE code = 'fund'",
         ),
@@ -48,7 +48,7 @@ FORGERIES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], str]]] = {
         (
             (),
             (),
-            "@new SELECT id, 'undrawn', 'round', 1, 'pool', 1, 1, NULL, NULL, '', 'system', NULL, now()"
+            "@new SELECT id, 'undrawn', 'round', 0, 'pool', 1, 1, NULL, NULL, '', 'system', NULL, now()"
             " FROM coupons_campaign WHERE id = %(campaign)s",
         )
     ],

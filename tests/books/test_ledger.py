@@ -118,19 +118,19 @@ def test_a_coupon_ends_once(county, wang, at):
     ],
 )
 def test_a_transfer_that_cannot_be_is_refused(county, changes, constraint):
-    given = {"code": "undrawn", "debit": Party("round", 1), "credit": Party("pool", 2), "amount_fen": 1}
+    given = {"code": "undrawn", "debit": Party("round", 0), "credit": Party("pool", 2), "amount_fen": 1}
     assert _constraint(county, Move(**(given | changes))) == constraint
 
 
 def test_the_pool_gives_no_more_than_it_holds(county):
     batch = county.batches["dining", 100]
     held_fen = ledger.pool_fen(county.campaign.pk)[batch.pk]
-    move = Move("release", Party("pool", batch.pk), Party("round", 1), held_fen + 1)
+    move = Move("release", Party("pool", batch.pk), Party("round", 0), held_fen + 1)
     with pytest.raises(Refusal) as refused:
         ledger.post(county.campaign.pk, [move], actor=SYSTEM, at=clock.now())
     assert refused.value.reason is BALANCE_SHORT
     assert Balance.objects.get(account_key=batch.pk).amount_fen == held_fen
-    assert not Transfer.objects.filter(credit_key=1, credit_kind="round", code="release", amount_fen=held_fen + 1)
+    assert not Transfer.objects.filter(credit_key=0, credit_kind="round", code="release", amount_fen=held_fen + 1)
 
 
 def test_no_more_is_funded_than_the_budget(county, bureau):

@@ -360,14 +360,15 @@ OPEN = [
     Raced(lock(scanning._scan_paper, "Clerk"), two_guesses_at_paper, (assisting, "proves_holder", 1),
           ["paper_digits", "paper_tries", "waited"], ["paper_digits", "paper_digits", "overtook"]),
     Raced(lock(expiry.expire_step, "Round"), two_expiries, (*CLOCK, 1), [2, 0, "waited"], [0, 2, "overtook"]),
-    Raced(lock(expiry.book_round, "Round"), two_bookings, (*CLOCK, 2), [1, 0, "waited"], [1, 1, "overtook"], (DECKS,)),
+    Raced(lock(expiry.book_round, "Round"), two_bookings, (*CLOCK, 2),
+          [1, 0, "waited"], ["transfer_undrawn_once", 1, "overtook"], (DECKS,)),
     Raced(DECKS, a_draw_and_the_booking, (together, "write_rows", 1), ["ok", 0, "waited"], ["ok", 1, "overtook"]),
 ]  # fmt: skip
 AFTER = [
     Raced(lock(collecting.collect, "Campaign"), two_collections, (collecting, "uses_of", 1),
           ["ok", "ok", "waited"], ["ok", "protected", "waited"]),
     Raced(lock(states.locked, "Settlement", OF_SELF), two_payments, (SettlementLine, "save", 1),
-          ["ok", "settlement_state", "waited"], ["ok", "ok", "waited"]),
+          ["ok", "settlement_state", "waited"], ["ok", "transfer_paid_once", "waited"]),
     Raced(lock(paying.claw_back, "SettlementLine", OF_SELF), two_claw_backs, (paying, "_refuse_over", 1),
           ["ok", "payment_exceeds", "waited"], ["ok", "ok", "overtook"]),
     Raced(lock(closing.close, "Campaign", ""), a_claw_back_and_the_closing, (ledger, "post", 1),
