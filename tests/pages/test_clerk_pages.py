@@ -14,7 +14,7 @@ from django.test import Client
 from coupons import approval, codes
 from coupons.models import Coupon, Freeze
 from huigou import clock
-from merchants.models import Redemption
+from merchants.models import Outlet, Redemption
 from reports import reconcile
 from tests import factories
 from tests.pages.conftest import keeps_to_the_policy
@@ -204,6 +204,25 @@ def test_the_list_asks_the_database_as_often_for_many_rows_as_for_one(county, li
             clerk.get("/shop/redemptions")
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_clerk_of_two_shops_of_a_chain_changes_between_them_and_no_further(county, wang, li, phone_of):
+    """Each shop keeps its own list: what one locked the other does not enter."""
+    station = Outlet.objects.create(merchant=li.outlet.merchant, name="站前店")
+    there = factories.a_clerk(station)
+    there.person = li.person
+    there.save()
+    elsewhere = factories.a_clerk(factories.a_merchant(county, name="别家"), "孙店员")
+    scan = factories.scanned(factories.drawn(county, wang), li)
+    phone = phone_of(li)
+    assert [row["id"] for row in phone.get("/shop/redemptions").context["pending"]] == [scan.pk]
+    assert phone.post("/shop/me", {"outlet": elsewhere.outlet_id}).status_code == 400
+    assert phone.post("/shop/me", {"outlet": station.pk}).url == "/shop/"
+    moved = phone.get("/shop/redemptions").context
+    assert (moved["clerk"], moved["pending"]) == (there, [])
+    assert phone.get(f"/shop/redemptions/{scan.pk}").status_code == 404
+    phone.post("/shop/me", {"outlet": li.outlet_id})
+    assert phone.get(f"/shop/redemptions/{scan.pk}").status_code == 200
 
 
 def test_only_the_owner_unbinds_and_only_in_the_own_firm(county, li, phone_of):

@@ -69,7 +69,10 @@ def test_no_address_and_no_template_is_forgotten_and_all_keep_to_the_strict_poli
             answer = phone_of(*([shown.who] if shown.who else [])).get(shown.address())
             assert answer.status_code == shown.status, shown.name
             keeps_to_the_policy(answer)
-            seen.add(answer.resolver_match.url_name)
+            name = answer.resolver_match.url_name
+            # The proof of work is a script of its own, asked for where a code is sent and nowhere else.
+            assert ("js/pow" in answer.content.decode()) == (name in ("m-bind", "shop-bind")), shown.name
+            seen.add(name)
             rendered |= {template.name for template in answer.templates}
     ours = [name for name in pages_by_name() if name not in NO_PAGE]
     assert sorted(set(ours) - seen - {"shop-home"}) == []  # /shop/ is /shop/scan by its shorter address

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import time
+from typing import Any
 
 import pytest
+import qrcode
 from playwright.sync_api import Route
 
-from coupons import consumers, lifecycle, lottery
+from coupons import codes, consumers, lifecycle, lottery
 from coupons.models import Campaign, Consumer, Draw
-from huigou import geo
-from merchants.models import Merchant, Outlet
+from huigou import clock, geo
+from merchants import binding
+from merchants.models import Clerk, Merchant, Outlet
 from tests import factories
 from tests.chromium import Opener
 from tests.serving import Site
@@ -20,8 +24,9 @@ from tests.serving import Site
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def as_(consumer: Consumer, site: Site) -> list[dict[str, str]]:
-    return [{"name": consumers.COOKIE, "value": consumers.cookie_of(consumer), "url": site.url}]
+def as_(who: Consumer | Clerk, site: Site) -> list[dict[str, str]]:
+    module: Any = consumers if isinstance(who, Consumer) else binding
+    return [{"name": module.COOKIE, "value": module.cookie_of(who), "url": site.url}]
 
 
 def test_at_nine_the_button_works_without_a_reload_however_late_the_scripts_come(
@@ -131,3 +136,42 @@ def test_the_screen_is_kept_awake_while_the_code_is_shown_and_only_then(
     page.goto(f"{site.url}/m/coupons/{used.pk}")
     page.wait_for_timeout(300)
     assert page.evaluate("window.awake") == 0
+
+
+# A machine without a camera: what the camera would see is drawn, and a browser's own decoder says what it would read.
+CAMERA = """
+const rows = %s, canvas = document.createElement("canvas"), step = 8;
+canvas.width = canvas.height = rows.length * step;
+const pen = canvas.getContext("2d");
+setInterval(() => {
+  pen.fillStyle = "#fff"; pen.fillRect(0, 0, canvas.width, canvas.height); pen.fillStyle = "#000";
+  rows.forEach((row, y) => row.forEach((on, x) => on && pen.fillRect(x * step, y * step, step, step)));
+}, 100);
+navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(10);
+"""
+OWN_DECODER = """
+window.BarcodeDetector = class {
+  static async getSupportedFormats() { return ["qr_code"]; }
+  async detect() { return [{ rawValue: %s }]; }
+};
+"""
+
+
+@pytest.mark.parametrize("decoder", ["the browser's own", "the server's"])
+def test_the_camera_reads_by_the_browsers_decoder_or_else_by_the_servers(
+    county, wang, li, site: Site, opened: Opener, decoder: str
+) -> None:
+    link = f"{site.url}/shop/c/{codes.show(factories.drawn(county, wang).pk, clock.now()).token}"
+    seen = qrcode.QRCode(border=4)
+    seen.add_data(link)
+    counter = opened()
+    counter.add_init_script(CAMERA % json.dumps(seen.get_matrix()))
+    own = decoder == "the browser's own"
+    counter.add_init_script(OWN_DECODER % json.dumps(link) if own else "delete window.BarcodeDetector")
+    counter.add_cookies(as_(li, site))
+    page, frames = counter.new_page(), []
+    page.on("request", lambda request: frames.append(request.url) if "/scans/photo" in request.url else None)
+    page.goto(f"{site.url}/shop/scan")
+    page.click("[data-open-camera]")
+    page.wait_for_url("**/shop/redemptions/*")
+    assert bool(frames) is not own
