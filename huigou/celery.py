@@ -44,6 +44,7 @@ app.conf.beat_schedule = {
     "queue-news-of-uses": {"task": "merchants.queue_news", "schedule": 60.0},
     "shred-nightly": {"task": "coupons.shred", "schedule": crontab(hour="3", minute="30")},
     "forget-shredded-clerks": {"task": "merchants.forget_shredded", "schedule": crontab(hour="4", minute="0")},
+    "forget-shredded-exports": {"task": "reports.forget_shredded", "schedule": crontab(hour="4", minute="15")},
     "check-books-nightly": {"task": "reports.check_books", "schedule": crontab(hour="1", minute="30")},
     "resume-exports": {"task": "reports.resume_exports", "schedule": 60.0},
     "check-new-entries": {"task": "reports.check_new", "schedule": 60.0},

@@ -24,3 +24,9 @@ def resume_exports() -> int:
     for job_id in exports.waiting():
         done += exports.run(job_id)
     return done
+
+
+@shared_task(name="reports.forget_shredded")
+def forget_shredded() -> int:
+    """Delete files with full names once personal data in them are destroyed."""
+    return exports.forget_shredded()

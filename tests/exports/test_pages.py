@@ -12,6 +12,7 @@ from django.contrib.admin import site
 from django.test import Client
 from django.urls import reverse
 
+from coupons import consumers
 from huigou.roles import may
 from reports import exports
 from reports.admin.desks import PAGES
@@ -19,6 +20,7 @@ from reports.exports import jobs
 from reports.exports.recounting import recount
 from reports.models import AuditEntry, ExportJob
 from tests import factories
+from tests.exports.conftest import at as clock_at
 
 ASK = "/admin/reports/exportjob/deed/ask/"
 
@@ -229,3 +231,40 @@ def test_wrong_filters_are_refused_on_the_page(world):
     assert answer.status_code == 422
     assert "筛选条件不正确" in answer.content.decode()
     assert not ExportJob.objects.exists()
+
+
+def texts_in(path: Path) -> set[str]:
+    rows = (row for sheet in openpyxl.load_workbook(path).worksheets for row in sheet.iter_rows(values_only=True))
+    return {str(cell) for row in rows for cell in row}
+
+
+def test_a_file_with_full_names_does_not_outlive_the_shredding(world, monkeypatch):
+    monkeypatch.setattr(jobs, "checked_books", lambda campaign: "")
+
+    def written(**more) -> tuple[ExportJob, Path]:
+        job = exports.ask("uses", {}, factories.a_staff("audit"), **more)
+        assert exports.run(job.pk)
+        job.refresh_from_db()
+        return job, Path(job.file.path)
+
+    (named, with_names), (_, masked) = written(persons=True, reason="逐笔核对"), written()
+    person = world.uses[0].coupon.holder.person
+    assert person.phone in texts_in(with_names) - texts_in(masked)
+    assert exports.forget_shredded() == 0
+    consumers.shred(person)
+    assert (exports.forget_shredded(), exports.forget_shredded()) == (1, 0)
+    assert (with_names.exists(), masked.exists()) == (False, True)
+
+    auditor, kept = desk("audit"), named.rows_sha256
+    named.refresh_from_db()
+    assert (named.state, named.rows_sha256, str(named.file)) == ("ready", kept, "")
+    assert "已随个人信息销毁" in auditor.get(address(named, "page")).content.decode()
+    assert auditor.get(address(named, "file")).status_code == 404
+    trace = AuditEntry.objects.get(deed="销毁导出文件")
+    assert (trace.staff, trace.row) == (None, str(named.pk))
+    # Whoever exports afterwards gets a file without that person, and keeps it.
+    clock_at("12:00")
+    _, later = written(persons=True, reason="复核")
+    assert exports.forget_shredded() == 0
+    assert later.exists()
+    assert len(kept) == 64

@@ -163,7 +163,8 @@ def test_whoever_binds_again_after_the_shredding_is_a_person_again(county, wang,
 
 def test_the_timetable_shreds_every_night():
     nightly = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    wanted = {"coupons.shred", "merchants.forget_shredded", "coupons.queue_news", "merchants.queue_news"}
+    wanted = {"coupons.shred", "merchants.forget_shredded", "reports.forget_shredded"}
+    wanted |= {"coupons.queue_news", "merchants.queue_news"}
     assert wanted <= nightly
     app.loader.import_default_modules()
     assert wanted <= set(app.tasks)
