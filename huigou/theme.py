@@ -16,14 +16,19 @@ def _may(right: str) -> Callable[[HttpRequest], bool]:
 
 def _is_here(link: Any) -> Callable[[HttpRequest], bool]:
     """Mark the entry that leads nearest to the page: the theme's own rule marks 公告 on the posters' page too."""
+    return lambda request: str(link) == _nearest(request)
 
-    def is_here(request: HttpRequest) -> bool:
+
+def _nearest(request: HttpRequest) -> str:
+    """Return the menu's address that leads nearest to the page; looked for once per page, each entry asks."""
+    found: str | None = getattr(request, "_nearest_entry", None)
+    if found is None:
         index = str(reverse_lazy("admin:index"))
         entries = [str(item["link"]) for part in MENU for item in part["items"]]
         leading = [entry for entry in entries if entry != index and request.path.startswith(entry)]
-        return str(link) == max(leading, key=len, default=index if request.path == index else "")
-
-    return is_here
+        found = max(leading, key=len, default=index if request.path == index else "")
+        request._nearest_entry = found  # type: ignore[attr-defined]
+    return found
 
 
 def _item(title: str, icon: str, name: str, right: str = "") -> dict[str, Any]:
