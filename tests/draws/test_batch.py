@@ -288,13 +288,11 @@ def test_refusals_after_the_last_card_touch_no_lock(at):
     people = factories.some_consumers(deck.size + 40)
     winners = factories.drawn_by_many(county, people[: deck.size])
     drawing.forget()  # as in a process that never drew from this deck
-    with deck_locked(deck.pk):
-        begun = time.monotonic()
+    with deck_locked(deck.pk):  # whoever wanted the lock would be told DRAW_BUSY in the end
         for consumer in people[deck.size :]:
             with refused(SOLD_OUT):
                 drawing.draw(ask(county, consumer))
         assert drawing.draw(ask(county, people[0])).draw_id == winners[0].pk  # and a winner still gets the own answer
-        assert time.monotonic() - begun < 2
     with deck_locked(factories.deck_of(county).pk) as let_go:
         # Negative control: a draw that has to look at the lock waits for it.
         with mock.patch("coupons.drawing.together._OUT", "SELECT id FROM coupons_deck WHERE id = ANY(%s) AND false"):
