@@ -105,9 +105,9 @@ class Site:
             try:
                 result = work()
             except BaseException as broken:
-                self.bell.ring(partial(done.set_exception, broken))
+                self.bell.ring(partial(_end, done, done.set_exception, broken))
             else:
-                self.bell.ring(partial(done.set_result, result))
+                self.bell.ring(partial(_end, done, done.set_result, result))
 
         self._jobs.put(job)
         return await done
@@ -159,6 +159,12 @@ class Site:
 
         for part in parts:
             asyncio.run_coroutine_threadsafe(send(part), self.loop).result(PATIENCE_S)
+
+
+def _end(done: asyncio.Future[Any], how: Callable[[Any], None], result: Any) -> None:
+    """End what somebody waits for, unless it was given up: the answer to nobody must not keep others from theirs."""
+    if not done.done():
+        how(result)
 
 
 def _is_long(parts: Iterable[bytes], headers: Headers) -> bool:

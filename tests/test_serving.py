@@ -141,6 +141,22 @@ def test_what_blocks_is_done_in_a_thread_and_its_fault_comes_back():
     assert set(in_site(course)) <= {"web-0", "web-1"}
 
 
+def test_who_gave_up_keeps_nobody_from_the_answer():
+    async def course(site):  # type: ignore[no-untyped-def]
+        ends = threading.Event(), threading.Event()
+        given_up, patient = (asyncio.ensure_future(site.in_thread(partial(end.wait, 20))) for end in ends)
+        await asyncio.sleep(0)  # both are in a thread now
+        given_up.cancel()
+        await asyncio.sleep(0)
+        for number, end in enumerate(ends, 1):  # both end, in this order, before the loop looks
+            end.set()
+            while len(site.bell._heard) < number:
+                time.sleep(0.001)
+        return await asyncio.wait_for(patient, 5)
+
+    assert in_site(course) is True
+
+
 def test_one_bell_for_all_that_happens_before_the_loop_looks():
     async def course():  # type: ignore[no-untyped-def]
         loop = asyncio.get_running_loop()
