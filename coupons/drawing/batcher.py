@@ -94,8 +94,11 @@ def connect() -> psycopg.Connection:
     for django_only in ("cursor_factory", "context", "server_side_binding", "prepare_threshold"):
         params.pop(django_only, None)
     if settings.DRAW_PREPARE_THRESHOLD:
-        # The statements' plans depend on no value: planning each anew costs more than running it for one draw.
-        params["options"] = f"{params.get('options') or ''} -c plan_cache_mode=force_generic_plan"
+        # The statements' plans depend on no value: planning each anew costs more than running it for one draw. All look
+        # single rows up. Within the first seconds of 9:00 a table grows from nothing to thousands of rows, which the
+        # planner hears of a minute later: it must not choose to read them all.
+        by_index = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+        params["options"] = f"{params.get('options') or ''} -c plan_cache_mode=force_generic_plan {by_index}"
     conn = DrawConnection.connect(**params, autocommit=True)
     # A transaction-mode pooler may come in between: no server-side prepared statements.
     conn.prepare_threshold = settings.DRAW_PREPARE_THRESHOLD

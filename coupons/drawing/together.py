@@ -18,7 +18,7 @@ import psycopg
 from coupons import fairness
 from coupons.drawing.facts import DeckFacts, facts_of, pseudonym
 from coupons.drawing.wire import BEGIN, COMMIT, Step, send
-from coupons.drawing.writing import Row, array, write_rows
+from coupons.drawing.writing import Row, array, steps_of, write_rows
 from coupons.errors import (
     ALREADY_WON,
     BAD_TURN,
@@ -224,9 +224,7 @@ def _decide(
         results[i] = outcome
     if lock:
         try:
-            if rows:
-                write_rows(conn, rows, tickets, heads)
-            commit(conn)
+            commit(conn, *(steps_of(rows, tickets, heads) if rows else ()))
         except BaseException:
             conn.rollback()
             raise
@@ -235,9 +233,9 @@ def _decide(
             facts[deck_id].sold_out = next_ticket >= facts[deck_id].size
 
 
-def commit(conn: psycopg.Connection) -> None:
-    """Send the end of a batch's transaction."""
-    send(conn, COMMIT)
+def commit(conn: psycopg.Connection, *steps: Step) -> None:
+    """Write and end a batch's transaction, in one message: the deck waits for no answer in between."""
+    send(conn, *steps, COMMIT)
 
 
 def _look(

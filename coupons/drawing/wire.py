@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg import generators
+from psycopg.adapt import Transformer
+from psycopg.pq import Escaping, ExecStatus
 
 Step = tuple[str, Sequence[object]]  # a statement and what stands in its places
 
@@ -45,19 +47,23 @@ def send(conn: psycopg.Connection, *steps: Step) -> list[list[tuple]]:
 
     Parameters are numbers, words and arrays as PostgreSQL writes them (``writing.array``).
     """
-    said = [_say(conn, statement, params) for statement, params in steps]
-    given = [param for _, params in steps for param in params]
-    with psycopg.ClientCursor(conn, row_factory=tuple_row) as cursor:
-        cursor.execute("; ".join(said), given or None)
-        answers = []
-        more: bool | None = True
-        while more:
-            answers.append(cursor.fetchall() if cursor.description else [])
-            more = cursor.nextset()
+    quoted = Escaping(conn.pgconn).escape_literal
+    conn.pgconn.send_query(b"; ".join([_say(conn, quoted, statement, params) for statement, params in steps]))
+    # What a cursor does for one statement at a time, without what it keeps for others to ask.
+    reading = Transformer(conn)
+    answers = []
+    for result in conn.wait(generators.execute(conn.pgconn)):
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result)
+        reading.set_pgresult(result)
+        answers.append(reading.load_rows(0, result.ntuples, tuple) if result.ntuples else [])
     return answers
 
 
-def _say(conn: psycopg.Connection, statement: str, params: Sequence[object]) -> str:
-    if not params or not getattr(conn, "keeps_plans", False):
-        return statement
-    return f"EXECUTE {conn.name_of(statement)} ({', '.join(['%s'] * len(params))})"  # type: ignore[attr-defined]
+def _say(conn: psycopg.Connection, quoted: Callable[[bytes], bytes], statement: str, params: Sequence[object]) -> bytes:
+    if not params:
+        return statement.encode()
+    said = [b"%d" % param if isinstance(param, int) else quoted(str(param).encode()) for param in params]
+    if isinstance(conn, DrawConnection) and conn.keeps_plans:
+        return b"EXECUTE %b (%b)" % (conn.name_of(statement).encode(), b", ".join(said))
+    return statement.replace("%s", "%b").encode() % tuple(said)

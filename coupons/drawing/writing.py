@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from coupons.drawing.wire import send
+from coupons.drawing.wire import Step, send
 
 if TYPE_CHECKING:
     from coupons.drawing.facts import DeckFacts
@@ -77,7 +77,7 @@ _VOIDS = """
 INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,
                               subject_kind, subject_id, actor_kind, at)
 SELECT campaign, 'void', 'round', allotment, 'pool', batch, face, 'draw', id, 'system', at
-  FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::timestamptz[])
+  FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
     AS t(campaign, allotment, batch, face, id, at)
 """
 _POOL = """
@@ -90,9 +90,13 @@ def write_rows(
     conn: psycopg.Connection, rows: Sequence[Row], tickets: Mapping[int, int], heads: Mapping[int, bytes]
 ) -> None:
     """Insert everything that these draws write and move their decks on; the caller commits."""
-    send(conn, (_WRITE, _deck_columns(rows, tickets, heads) + _row_columns(rows)))
-    if voids := [row for row in rows if row.face_fen and not row.ask]:
-        _write_voids(conn, voids)
+    send(conn, *steps_of(rows, tickets, heads))
+
+
+def steps_of(rows: Sequence[Row], tickets: Mapping[int, int], heads: Mapping[int, bytes]) -> list[Step]:
+    """Return the statements that write these draws."""
+    voids = [row for row in rows if row.face_fen and not row.ask]
+    return [(_WRITE, _deck_columns(rows, tickets, heads) + _row_columns(rows)), *_void_steps(voids)]
 
 
 def array(values: Iterable[object]) -> str:
@@ -138,10 +142,19 @@ def _row_columns(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _write_voids(conn: psycopg.Connection, voids: Sequence[Row]) -> None:
-    batches, allotments = zip(*(row.fact.batches[row.face_fen] for row in voids), strict=True)
-    faces, campaigns = [row.face_fen for row in voids], [row.fact.campaign_id for row in voids]
-    ids, times = [row.draw_id for row in voids], [row.at for row in voids]
-    conn.execute(_VOIDS, [campaigns, list(allotments), list(batches), faces, ids, times])
-    for campaign, batch, face in zip(campaigns, batches, faces, strict=True):
-        conn.execute(_POOL, [face, campaign, batch])
+def _void_steps(voids: Sequence[Row]) -> list[Step]:
+    if not voids:
+        return []
+    stock = [row.fact.batches[row.face_fen] for row in voids]
+    columns = [
+        array(row.fact.campaign_id for row in voids),
+        array(allotment for _, allotment in stock),
+        array(batch for batch, _ in stock),
+        array(row.face_fen for row in voids),
+        array(row.draw_id for row in voids),
+        array(f'"{row.at.isoformat()}"' for row in voids),
+    ]
+    back: list[Step] = [
+        (_POOL, [row.face_fen, row.fact.campaign_id, batch]) for row, (batch, _) in zip(voids, stock, strict=True)
+    ]
+    return [(_VOIDS, columns), *back]

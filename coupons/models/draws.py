@@ -134,7 +134,10 @@ class Draw(models.Model):
         SELF = "self", "本人"
         STATION = "station", "服务站代抽"
 
-    deck = models.ForeignKey(Deck, models.PROTECT, verbose_name="奖票盒", related_name="draws", db_index=False)
+    # Where db_constraint is off, the table's own trigger looks the whole batch up at once (coupons/models/kin.py).
+    deck = models.ForeignKey(
+        Deck, models.PROTECT, verbose_name="奖票盒", related_name="draws", db_index=False, db_constraint=False
+    )
     ticket = models.PositiveIntegerField("奖票号")
     face_fen = models.BigIntegerField("面额（分）")  # 0 is a blank
     drawn_at = models.DateTimeField("抽奖时间")
@@ -213,10 +216,18 @@ class Coupon(models.Model):
         EXPIRED = "expired", "已过期"
         FORFEITED = "forfeited", "已使用（商家未录入）"
 
-    draw = models.OneToOneField(Draw, models.PROTECT, primary_key=True, verbose_name="抽奖", related_name="coupon")
-    round = models.ForeignKey(Round, models.PROTECT, verbose_name="轮次", related_name="coupons", db_index=False)
-    batch = models.ForeignKey(Batch, models.PROTECT, verbose_name="优惠券", related_name="coupons", db_index=False)
-    holder = models.ForeignKey(Consumer, models.PROTECT, verbose_name="买家", related_name="coupons")
+    draw = models.OneToOneField(
+        Draw, models.PROTECT, primary_key=True, verbose_name="抽奖", related_name="coupon", db_constraint=False
+    )
+    round = models.ForeignKey(
+        Round, models.PROTECT, verbose_name="轮次", related_name="coupons", db_index=False, db_constraint=False
+    )
+    batch = models.ForeignKey(
+        Batch, models.PROTECT, verbose_name="优惠券", related_name="coupons", db_index=False, db_constraint=False
+    )
+    holder = models.ForeignKey(
+        Consumer, models.PROTECT, verbose_name="买家", related_name="coupons", db_constraint=False
+    )
     face_fen = models.BigIntegerField("面额（分）")
     threshold_fen = models.BigIntegerField("使用门槛（分）")
     state = models.CharField("使用情况", max_length=10, choices=State.choices, default=State.HELD)

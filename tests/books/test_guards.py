@@ -147,10 +147,30 @@ TRIGGERS: dict[str, tuple[str, str, str]] = {
         "UPDATE coupons_coupon SET state = 'held', ended_at = NULL WHERE state = 'expired'",
         "coupon_way_of_life",
     ),
+    "coupon_is_its_draws": (
+        "coupons_coupon",
+        "INSERT INTO coupons_coupon (draw_id, round_id, batch_id, holder_id, face_fen, threshold_fen, state, drawn_at,"
+        " expires_at, steps) SELECT draw_id + 1000000, round_id, batch_id, holder_id, face_fen, threshold_fen, 'held',"
+        " drawn_at, expires_at, 1 FROM coupons_coupon LIMIT 1",
+        "coupon_is_its_draws",
+    ),
     "deck_is_sealed": (
         "coupons_deck",
         "UPDATE coupons_deck SET contents = '[]'",
         "deck_is_sealed",
+    ),
+    "draw_of_a_deck": (
+        "coupons_draw",
+        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn, entry_hash,"
+        " channel) SELECT 1000000, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn, entry_hash, channel"
+        " FROM coupons_draw LIMIT 1",
+        "draw_of_a_deck",
+    ),
+    "event_of_a_coupon": (
+        "coupons_event",
+        "INSERT INTO coupons_event (verb, coupon_id, actor_kind, at, note)"
+        " SELECT 'draw', draw_id + 1000000, 'system', now(), '' FROM coupons_coupon",
+        "event_of_a_coupon",
     ),
     "freeze_release_is_agreed": (
         "coupons_freeze",
@@ -217,6 +237,9 @@ TRIGGERS: dict[str, tuple[str, str, str]] = {
 }
 # Each has its race or its refusal, with the guard off beside it, where its own subject is tested.
 ELSEWHERE = {
+    "allotment_never_emptied": "below",
+    "coupon_never_emptied": "below",
+    "deck_never_emptied": "below",
     "registration_before_the_list": "tests/draws",
     "assist_is_kept": "tests/office",
     "redemption_is_born": "tests/redemption/test_rules.py",
@@ -277,6 +300,45 @@ def test_each_trigger_refuses_what_happens_without_it(scene):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(rights.web_role())))
             assert tried(statement) == "nothing", name
+            transaction.set_rollback(True)
+
+
+COUPON_OF_ANOTHER = (
+    "WITH w AS (INSERT INTO coupons_draw (id, deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn,"
+    " entry_hash, channel) SELECT 1000000, deck_id, 999, face_fen, drawn_at, {kind}, consumer_id, 'other'::bytea, 1,"
+    " entry_hash, channel FROM coupons_draw WHERE id = %(draw)s RETURNING id)"
+    " INSERT INTO coupons_coupon (draw_id, round_id, batch_id, holder_id, face_fen, threshold_fen, state, drawn_at,"
+    " expires_at, steps) SELECT w.id, {round}, {batch}, {holder}, {face}, threshold_fen, 'held', drawn_at, expires_at,"
+    " 1 FROM coupons_coupon, w WHERE draw_id = %(draw)s"
+)
+ITS_OWN = {"kind": "'draw'", "round": "round_id", "batch": "batch_id", "holder": "holder_id", "face": "face_fen"}
+
+
+def test_a_coupon_is_of_its_draws_round_release_holder_and_face(scene):
+    """All in one statement, as a batch of draws writes them; a foreign key would have asked for each alone."""
+    coupon = scene.rounds[0].coupons.first()
+    other = scene.campaign.rounds.exclude(pk=coupon.round_id).first()
+    given = {"draw": coupon.pk}
+    assert tried(COUPON_OF_ANOTHER.format(**ITS_OWN), given) == "nothing"
+    stranger = factories.a_consumer("孙")
+    for wrong in (
+        {"kind": "'void'"}, {"round": str(other.pk)}, {"batch": "999999"}, {"holder": str(stranger.pk)},
+        {"face": "face_fen - 1"},
+    ):  # fmt: skip
+        assert tried(COUPON_OF_ANOTHER.format(**(ITS_OWN | wrong)), given) == "coupon_is_its_draws", wrong
+    alone = transfer(coupon="1000000", step=7)
+    assert tried(alone) == "transfer_of_a_coupon"
+
+
+def test_what_is_never_deleted_is_not_emptied_either(scene):
+    """What hangs on a row by a trigger is not asked when the row goes: it never goes, not even for the owner."""
+    for table in ("coupons_deck", "coupons_coupon", "coupons_allotment"):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")
+            assert tried(f"TRUNCATE {table} CASCADE") == f"{table.removeprefix('coupons_')}_never_emptied"
+            assert tried(f"DELETE FROM {table}") in ("deck_is_sealed", "coupon_way_of_life", "round_is_dealt")
+            cursor.execute("SET LOCAL huigou.allow_truncate = 'on'")  # the control
+            assert tried(f"TRUNCATE {table} CASCADE") == "nothing"
             transaction.set_rollback(True)
 
 

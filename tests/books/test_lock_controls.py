@@ -362,7 +362,7 @@ OPEN = [
     Raced(lock(expiry.expire_step, "Round"), two_expiries, (*CLOCK, 1), [2, 0, "waited"], [0, 2, "overtook"]),
     Raced(lock(expiry.book_round, "Round"), two_bookings, (*CLOCK, 2),
           [1, 0, "waited"], ["transfer_undrawn_once", 1, "overtook"], (DECKS,)),
-    Raced(DECKS, a_draw_and_the_booking, (together, "write_rows", 1), ["ok", 0, "waited"], ["ok", 1, "overtook"]),
+    Raced(DECKS, a_draw_and_the_booking, (together, "steps_of", 1), ["ok", 0, "waited"], ["ok", 1, "overtook"]),
 ]  # fmt: skip
 AFTER = [
     Raced(lock(collecting.collect, "Campaign"), two_collections, (collecting, "uses_of", 1),

@@ -17,7 +17,7 @@ import pytest
 from django.db import connection, connections
 
 from coupons import consumers, drawing, lifecycle, rush
-from coupons.drawing import batcher, writing
+from coupons.drawing import batcher, together, writing
 from coupons.drawing.facts import facts_of, pseudonym
 from coupons.errors import BAD_TURN, KEY_REUSED, NOT_BOUND, SOLD_OUT
 from coupons.models import Consumer, Coupon, Deck, Draw
@@ -174,9 +174,9 @@ def test_a_row_that_comes_in_from_elsewhere_costs_only_its_person_a_retry(two_de
     deck = factories.deck_of(two_decks, "dining")
     fact = facts_of(deck.pk)
     name, cards = pseudonym(fact, bytes(wang.phone_key)), cards_of(deck)
-    real, done = writing.write_rows, []
+    real, done = writing.steps_of, []
 
-    def first_somebody_else(conn, rows, tickets, heads):
+    def first_somebody_else(rows, tickets, heads):
         if not done:
             done.append(True)
             with batcher.connect() as rogue:
@@ -185,10 +185,10 @@ def test_a_row_that_comes_in_from_elsewhere_costs_only_its_person_a_retry(two_de
                     " entry_hash, channel) VALUES (%s, %s, %s, huigou_now(), 'draw', %s, %s, 1, %s, 'self')",
                     [deck.pk, deck.size - 1, cards[-1], wang.pk, name, bytes(32)],
                 )
-        real(conn, rows, tickets, heads)
+        return real(rows, tickets, heads)
 
     batch = [ask(two_decks, c, "dining") for c in (others[0], wang, *others[1:])]
-    with mock.patch("coupons.drawing.together.write_rows", first_somebody_else):
+    with mock.patch("coupons.drawing.together.steps_of", first_somebody_else):
         answers = drawing.write_together(writer, batch)
     assert [a.ticket for a in answers] == [0, deck.size - 1, 1, 2]
     assert answers[1].repeated
@@ -232,10 +232,10 @@ def test_a_connection_that_is_cut_while_it_waits_costs_nobody_a_draw(county, cap
 
 def test_a_commit_that_went_through_unheard_is_not_drawn_twice(county, wang):
     """The connection dies between the commit and its answer: the retry finds the draw."""
-    cut = []
+    cut, real = [], together.commit
 
-    def commit(conn):
-        conn.execute("COMMIT")
+    def commit(conn, *steps):
+        real(conn, *steps)
         if not cut:
             cut.append(True)
             raise psycopg.OperationalError("the answer to the commit was lost")

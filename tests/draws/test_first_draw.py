@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from unittest import mock
 
 import django.db
 import psycopg
 import pytest
+from django.db import connection
 from django.db.models import QuerySet
 
 from coupons import drawing
@@ -22,6 +23,7 @@ from coupons.models import Consumer, Deck, Transfer
 from coupons.models.plan import RoundQuerySet
 from huigou import clock
 from tests import factories
+from tests.conftest import as_owner
 from tests.draws.helpers import whole
 from tests.draws.test_kills import post
 from tests.draws.workers import workers
@@ -107,9 +109,33 @@ def locked_with_its_campaign(self: QuerySet, *_: object, **more: object) -> Quer
     return QuerySet.select_for_update(self, **more)
 
 
-def test_with_the_campaign_locked_too_the_harness_sees_the_dead_lock(transactional_db):
-    """The control: a draw being written holds the campaign and wants the round; a dealer the other way round."""
-    with mock.patch.object(RoundQuerySet, "select_for_update", locked_with_its_campaign, create=True):
+@contextmanager
+def with_a_lock_on_the_round() -> Iterator[None]:
+    """Let each coupon lock its round at the commit, as a foreign key does that the draw has no more."""
+
+    def owner(statement: str) -> None:
+        with as_owner(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    owner(
+        "ALTER TABLE coupons_coupon ADD CONSTRAINT round_of_old FOREIGN KEY (round_id) REFERENCES coupons_round"
+        " DEFERRABLE INITIALLY DEFERRED"
+    )
+    try:
+        yield
+    finally:
+        owner("ALTER TABLE coupons_coupon DROP CONSTRAINT round_of_old")
+
+
+def test_with_campaign_and_round_locked_too_the_harness_sees_the_dead_lock(transactional_db):
+    """The control: a draw being written holds the campaign and wants the round; a dealer the other way round.
+
+    Either guard suffices: dealing leaves the campaign alone, and a draw asks for no lock on its round.
+    """
+    with (
+        mock.patch.object(RoundQuerySet, "select_for_update", locked_with_its_campaign, create=True),
+        with_a_lock_on_the_round(),
+    ):
         told = Counter()
         for _ in range(5):
             told = first_draws(20)

@@ -108,24 +108,23 @@ import django
 django.setup()
 from unittest import mock
 from coupons import drawing
-from coupons.drawing import batcher, together
+from coupons.drawing import batcher, together, wire
 deck, consumer, times = map(int, sys.argv[1:])
 facts = drawing.facts_of(deck)  # read once, before any fork
 from django.db import connections
 connections.close_all()
-real = together.write_rows
+real = together.steps_of
 
-def told(conn, rows, tickets, heads):
-    real(conn, rows, tickets, heads)
+def told(rows, tickets, heads):
     os.write(out, b"%d %d\\n" % (rows[0].ticket, rows[0].face_fen))
+    return real(rows, tickets, heads)
 
-def dies(conn):
-    with conn.pipeline() as sent:
-        sent.sync()  # every row stands in the database, uncommitted
+def dies(conn, *steps):
+    wire.send(conn, *steps)  # every row stands in the database, uncommitted
     os.kill(os.getpid(), signal.SIGKILL)
 
 out = sys.stdout.fileno()
-with mock.patch.object(together, "write_rows", told), mock.patch.object(together, "commit", dies):
+with mock.patch.object(together, "steps_of", told), mock.patch.object(together, "commit", dies):
     for _ in range(times):
         child = os.fork()
         if not child:

@@ -12,6 +12,7 @@ from django.db import connection, connections
 
 from coupons import drawing
 from coupons.codes import Presented
+from coupons.drawing.wire import send
 from coupons.models import Consumer, Coupon
 from huigou.errors import Refusal
 from tests import factories
@@ -29,7 +30,7 @@ def held(county: factories.County, consumer: Consumer, category: str = "", numbe
 def drawn_here(ask: drawing.Ask) -> drawing.Answer:
     """Draw on the test's own connection, uncommitted; raises the refusal."""
     connection.ensure_connection()
-    with mock.patch("coupons.drawing.together.commit"):
+    with mock.patch("coupons.drawing.together.commit", lambda conn, *steps: steps and send(conn, *steps)):
         [answer] = drawing.write_together(connection.connection, [ask])
     if isinstance(answer, Refusal):
         raise answer
