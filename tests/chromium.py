@@ -56,10 +56,14 @@ Opener = Callable[..., BrowserContext]
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Opener]:
-    """Open browser contexts that speak Chinese; each keeps its own cookies, as a phone of its own."""
+    """Open browser contexts that speak Chinese; each keeps its own cookies, as a phone of its own.
+
+    They ask for calm unless told otherwise: the wheel turns for five seconds, which few tests are about.
+    """
     contexts = []
 
     def open_one(viewport: dict[str, int] | None = None, **more: object) -> BrowserContext:
+        more = {"reduced_motion": "reduce", **more}
         context = browser.new_context(viewport=viewport or PHONE, locale="zh-CN", timezone_id="Asia/Shanghai", **more)
         context.set_default_timeout(ACTION_MS)
         contexts.append(context)

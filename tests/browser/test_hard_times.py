@@ -51,7 +51,7 @@ def won(page: Page) -> str:
 def test_on_3g_a_double_tap_draws_once_and_the_page_is_soon_there(
     county, wang, fresh_site: Site, opened: Opener
 ) -> None:
-    page = on_3g(phone_of(opened, fresh_site, wang))
+    page = on_3g(phone_of(opened, fresh_site, wang, reduced_motion="no-preference"))
     begun = time.monotonic()
     page.goto(f"{fresh_site.url}/m/draw/dining")
     expect(page.locator("[data-go].ready")).to_be_enabled()
@@ -140,7 +140,7 @@ def test_back_after_an_entry_leads_to_what_was_entered(county, wang, li, site: S
 
 def test_a_clerk_on_3g_by_keyboard_alone_from_the_code_to_the_end(county, wang, li, site: Site, opened: Opener) -> None:
     coupon = factories.drawn(county, wang)
-    page = on_3g(phone_of(opened, site, li, reduced_motion="reduce"))
+    page = on_3g(phone_of(opened, site, li))
     page.goto(f"{site.url}/shop/scan")
     tab_to(page, "digits")
     page.keyboard.type(codes.show(coupon.pk, clock.now()).short_code)

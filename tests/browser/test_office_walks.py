@@ -116,7 +116,7 @@ def test_a_plan_from_its_workbooks_to_a_pause_and_back(bureau, leaders, at, site
     at("2022-06-25 09:05")
 
     citizen = factories.a_consumer(place=Consumer.Place.INSIDE)
-    phone = phone_of(opened, site, citizen, reduced_motion="reduce").new_page()
+    phone = phone_of(opened, site, citizen).new_page()
     phone.goto(f"{site.url}/m/draw/dining")  # the wheel stands ready before the pause
     pause(desk, "品类", "餐饮", "餐饮券核对库存，十点恢复")
     phone.locator("[data-go]").click()
