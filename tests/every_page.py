@@ -182,14 +182,19 @@ IN_FRONT = 9_412  # people who came before the one who looks at the waiting room
 @contextmanager
 def rush(on: Cast) -> Iterator[list[Shown]]:
     """Let more people stand in line than can be served; yield what the next one sees, and clear the line again."""
-    who, line = factories.a_consumer("孙晚"), redis.Redis.from_url(settings.REDIS_URL)
-    names = [f"wait:{on.county.rounds[0].pk}:{part}" for part in ("line", "state")]
-    second = 1_000_000
+    with crowd(on.county.rounds[0].pk):
+        yield [Shown("m-wait", "/m/wait?next=/m/draw/lodging", factories.a_consumer("孙晚"))]
+
+
+@contextmanager
+def crowd(round_id: int) -> Iterator[None]:
+    """Let a round's line be long and its door shut for an hour: a place read once is the place in the picture."""
+    line, second = redis.Redis.from_url(settings.REDIS_URL), 1_000_000
+    names = [f"wait:{round_id}:{part}" for part in ("line", "state")]
     line.zadd(names[0], {f"-{n}": n for n in range(1, IN_FRONT + 1)})
-    # The door stays shut for an hour, so that a place read once is the place in the picture.
     line.hset(names[1], mapping={"tokens": 0, "at": (int(line.time()[0]) + 3600) * second})
     try:
-        yield [Shown("m-wait", "/m/wait?next=/m/draw/lodging", who)]
+        yield
     finally:
         line.delete(*names)
         waiting.forget()

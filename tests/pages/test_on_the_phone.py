@@ -19,6 +19,7 @@ from merchants import binding
 from merchants.models import Clerk, Merchant, Outlet
 from tests import factories
 from tests.chromium import Opener
+from tests.every_page import crowd
 from tests.serving import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,6 +81,21 @@ def test_a_registration_opens_by_itself_and_its_result_comes_by_itself(at, site:
     at(ends_at + dt.timedelta(seconds=1))
     page.get_by_role("heading", name="恭喜，摇中了").wait_for()
     assert Draw.objects.count() == 1
+
+
+HURRY = "const real = setTimeout; window.setTimeout = (deed, ms, ...more) => real(deed, ms / 20, ...more);"
+
+
+def test_a_page_that_waits_for_nothing_any_more_leads_on_by_itself(county, wang, site: Site, opened: Opener) -> None:
+    phone = opened()
+    phone.add_init_script(HURRY)
+    phone.add_cookies(as_(wang, site))
+    page = phone.new_page()
+    with crowd(county.rounds[0].pk):
+        page.goto(f"{site.url}/m/wait?next=/m/draw/dining")
+        page.get_by_text("第 9,413 位").wait_for()
+        phone.clear_cookies()  # withdrawn on another phone, or the round is over: the line does not answer any more
+        page.wait_for_url("**/m/bind?next=/m/wait")
 
 
 PLACES = {"远店": (45.30, 124.30), "近店": (45.004, 124.0), "停业店": (45.001, 124.0), "中店": (45.05, 124.0)}

@@ -1,5 +1,5 @@
 // 排队: the place is kept by the server; this page only reads it, and goes on when it is called.
-import { $, call, insist, pause } from "./core.js";
+import { $, Refused, call, insist, pause } from "./core.js";
 
 const page = $("[data-wait]");
 async function wait() {
@@ -15,4 +15,10 @@ async function wait() {
     await pause(Math.max(1000, answer.poll_ms || 3000) * (0.9 + Math.random() * 0.2));
   }
 }
-wait();
+// No round to wait for, or nobody bound here any more: the server knows where this page leads now.
+wait().catch(async (trouble) => {
+  if (!(trouble instanceof Refused)) throw trouble;
+  $("[data-wait-says]").textContent = `${trouble.message}。${trouble.next}`;
+  await pause(3000);
+  location.reload();
+});
