@@ -12,6 +12,8 @@ line, is asked in one of the site's threads.
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import json
 import logging
 import re
@@ -210,8 +212,15 @@ def _look_up(category: str) -> int:
     raise AssertionError("the second attempt returns or raises")
 
 
+@functools.lru_cache(maxsize=64)
+def _end_in_words(expires_at: dt.datetime) -> tuple[str, str]:
+    """Return a round's end for the script and for people: the same for all who draw in it."""
+    return clock.local(expires_at).isoformat(), clock.spoken(expires_at, end=True)
+
+
 def as_json(drawn: Answer, category: str) -> dict[str, Any]:
     """Return a draw's answer as the page's script reads it."""
+    ends, ends_in_words = _end_in_words(drawn.expires_at)
     return {
         "category": category,
         "deck": drawn.deck_id,
@@ -221,8 +230,8 @@ def as_json(drawn: Answer, category: str) -> dict[str, Any]:
         "threshold_fen": drawn.threshold_fen,
         "coupon_id": drawn.draw_id if drawn.face_fen else None,
         "drawn_at": drawn.drawn_at.isoformat(),
-        "expires_at": clock.local(drawn.expires_at).isoformat(),
-        "expires_text": clock.spoken(drawn.expires_at, end=True),
+        "expires_at": ends,
+        "expires_text": ends_in_words,
         "entry": drawn.entry_hash.hex(),
         "repeated": drawn.repeated,
     }

@@ -49,9 +49,18 @@ class SignedRegistrants(NamedTuple):
     signature: bytes
 
 
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, tag("pseudonym"), "sha256")
+
+
 def pseudonym(key: bytes, round_id: str, phone_key: bytes) -> bytes:
     """Return the name under which a person appears in the logs of one round; `key` is never revealed."""
-    return hmac.digest(key, tag("pseudonym") + framed_text(round_id) + framed(phone_key), "sha256")
+    # The keyed state is copied: hmac.digest lets go of Python's lock in every call, and a batch of draws that names its
+    # people would wait for it again and again.
+    name = _keyed(key).copy()
+    name.update(framed_text(round_id) + framed(phone_key))
+    return name.digest()
 
 
 def chain_start(deck: str, commitment: bytes, plan_hash: bytes) -> bytes:
