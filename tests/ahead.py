@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from coupons import rush
 from huigou.serving import Site, Wsgi
-from tests.rsgi import Headers, Protocol, Scope
+from tests.rsgi import Headers, Protocol, Scope, in_loop
 
 
 class Answer(NamedTuple):
@@ -40,7 +40,7 @@ def asking(django: Wsgi, threads: int, course: Callable[[Asking], Awaitable[Any]
         finally:
             site.__rsgi_del__(site.loop)
 
-    return asyncio.run(whole())
+    return in_loop(whole)
 
 
 def asked(django: Wsgi, method: str, path: str, headers: dict[str, str], body: bytes = b"", **more: Any) -> Answer:

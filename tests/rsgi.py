@@ -1,8 +1,30 @@
-"""A request as a server hands it to an RSGI application, and what takes the answer."""
+"""A request as a server hands it to an RSGI application, what takes the answer, and a loop to do so in."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connections
+
+
+def in_loop(course: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Return what a course returns, run in an event loop of its own.
+
+    In a thread of its own, too: once a browser is open, its driver's loop counts as the main thread's running one.
+    """
+
+    def whole() -> Any:
+        try:
+            return asyncio.run(course())
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1, "event-loop") as thread:
+        return thread.submit(whole).result()
 
 
 class Headers(dict[str, str]):

@@ -18,6 +18,7 @@ import pytest
 
 from huigou.gathering import Gathering, Question
 from huigou.serving import SMALL_BODY, Bell, Site
+from tests.rsgi import in_loop
 from tests.served_echo import PIECE, PIECES, echo, nobody
 from tests.serving import free_port, running
 
@@ -113,7 +114,7 @@ def in_site(course):  # type: ignore[no-untyped-def]
         finally:
             site.__rsgi_del__(site.loop)
 
-    return asyncio.run(whole())
+    return in_loop(whole)
 
 
 def test_everybody_who_waits_is_told_the_own_answer():
@@ -170,4 +171,4 @@ def test_one_bell_for_all_that_happens_before_the_loop_looks():
         bell.ring(partial(heard.append, 5))
         assert len(rung) == 2
 
-    asyncio.run(course())
+    in_loop(course)
