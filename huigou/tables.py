@@ -37,7 +37,12 @@ APPEND_ONLY = (
     "coupons.registrantlist",
     "coupons.reveal",
     "coupons.paperprint",
+    "coupons.planfinding",
     "merchants.attempt",
+    "merchants.sanction",
+    "merchants.inspection",
+    "merchants.inspectionphoto",
+    "merchants.commitmentletter",
     "reports.auditentry",
     "reports.auditopinion",
 )

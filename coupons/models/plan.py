@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from huigou.money import short_yuan
+from huigou.tables import append_only
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -356,6 +357,7 @@ class PlanFinding(models.Model):
                 condition=~Q(reason=""), name="finding_reason_given", violation_error_message="认可问题须写明理由"
             ),
         ]
+        triggers = append_only("planfinding")
 
     def __str__(self) -> str:
         return f"{self.code} {self.sheet}!{self.cell}"

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from coupons.models import Consumer
+from huigou.tables import append_only
 from merchants.models.firms import Merchant
 from merchants.models.spending import Redemption
 
@@ -28,6 +29,7 @@ class Sanction(models.Model):
                 condition=~Q(reason=""), name="sanction_reason_given", violation_error_message="须写明理由"
             ),
         ]
+        triggers = append_only("sanction")
 
     def __str__(self) -> str:
         return f"{self.merchant} {self.get_state_display()}"
@@ -44,6 +46,7 @@ class Inspection(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "检查记录"
+        triggers = append_only("inspection")
 
     def __str__(self) -> str:
         return f"{self.merchant} {self.visited_on}"
@@ -57,6 +60,7 @@ class InspectionPhoto(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "检查照片"
+        triggers = append_only("inspectionphoto")
 
     def __str__(self) -> str:
         return f"照片 {self.pk}"

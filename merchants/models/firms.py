@@ -9,6 +9,7 @@ from django.db.models import Q
 from coupons.models import Campaign, Category, Person
 from huigou import geo
 from huigou.fields import SealedTextField
+from huigou.tables import append_only
 
 
 class MerchantQuerySet(models.QuerySet["Merchant"]):
@@ -129,6 +130,7 @@ class CommitmentLetter(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "信用承诺书"
+        triggers = append_only("letter")
 
     def __str__(self) -> str:
         return f"{self.merchant} {self.version}"
