@@ -46,8 +46,7 @@ def test_going_on_from_the_seal_comes_to_what_reading_everything_comes_to(scene,
     assert new.findings == whole.findings == []
     assert (new.transfers, new.sums) == (whole.transfers, whole.sums)
     # The seal of a minute that went on is the seal of a check that read everything, row for row and fen for fen.
-    reconcile.check_new(scene.campaign)
-    gone_on = Seal.objects.get()
+    gone_on = sealed(scene.campaign, check=reconcile.check_new)
     Seal.objects.all().delete()
     anew = sealed(scene.campaign)
     assert (gone_on.transfers, gone_on.sums, gone_on.digest, gone_on.flows) == (
