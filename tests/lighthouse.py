@@ -13,15 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests import demo_site  # sets Django up, first
-from tests.chromium import CHROMIUM
+from tests.chromium import CHROMIUM, QUIET
 from tests.every_page import Shown, acts
-from tests.serving import Site
+from tests.serving import Site, free_port
 
 from django.conf import settings  # isort: skip
+from playwright.sync_api import sync_playwright
 
 VERSION = "12.8.2"
 ASKED = {"performance": 95, "accessibility": 100, "best-practices": 100}
@@ -88,17 +91,31 @@ def wait_for_calm() -> None:
 def judge(command: Path, site: Site, shown: Shown) -> Judged:
     """Let Lighthouse open one page as whoever it is for."""
     path = shown.address()
-    cookie = shown.cookie()
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as headers:
-        json.dump({"Cookie": "=".join(cookie)} if cookie else {}, headers)
-        headers.flush()
+    with browser_of(site, shown) as port:
         asked = [
-            "node", str(command), site.url + path, "--output=json", "--quiet", f"--extra-headers={headers.name}",
-            f"--only-categories={','.join(ASKED)}", "--chrome-flags=--headless=new --no-sandbox --disable-gpu",
+            "node", str(command), site.url + path, "--output=json", "--quiet", f"--port={port}",
+            "--disable-storage-reset", f"--only-categories={','.join(ASKED)}",
         ]  # fmt: skip
-        environment = {**os.environ, "CHROME_PATH": str(CHROMIUM)}
-        answer = subprocess.run(asked, check=True, capture_output=True, env=environment, timeout=TIMEOUT_S)
+        answer = subprocess.run(asked, check=True, capture_output=True, timeout=TIMEOUT_S)
     return _read(shown, path, json.loads(answer.stdout))
+
+
+@contextmanager
+def browser_of(site: Site, shown: Shown) -> Iterator[int]:
+    """Start a new Chromium that holds somebody's cookie; yield the port by which Lighthouse drives it.
+
+    As a header of Lighthouse's own the cookie is lost with the first one that a page sets.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        arguments = [*QUIET, f"--remote-debugging-port={port}"]
+        browser = playwright.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=arguments)
+        if cookie := shown.cookie():
+            browser.add_cookies([{"name": cookie[0], "value": cookie[1], "url": site.url}])
+        try:
+            yield port
+        finally:
+            browser.close()
 
 
 def _read(shown: Shown, path: str, report: dict) -> Judged:  # type: ignore[type-arg]
