@@ -9,8 +9,9 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from huigou.errors import Reason
-from huigou.listing import Column, DaysForm, Kind, Listing, NameField, PickField, WordField, by_name, within
+from huigou.listing import Column, Kind, NameField, PickField, WordField, by_name, within
 from merchants import errors
+from merchants.desk.one_firm import FirmForm, OfOneFirm
 from merchants.models import Attempt, Clerk
 
 VERBS = {"scan": "扫码", "complete": "录入", "short": "数字码"}
@@ -29,15 +30,17 @@ def outcome_tone(attempt: Attempt) -> str:
     return "good" if attempt.outcome == "ok" else "bad"
 
 
-class AttemptFilters(DaysForm):
+class AttemptFilters(FirmForm):
     outlet = WordField("店面")
     clerk = NameField("员工姓名")
     verb = PickField("动作", list(VERBS.items()))
     outcome = PickField("结果", [("ok", "成功"), ("refused", "未通过")])
 
 
-class Attempts(Listing):
+class Attempts(OfOneFirm):
     """核销尝试: who tried what where, refused ones too."""
+
+    firm_at = "outlet__merchant"  # from a clerk
 
     code = "attempts"
     title = "核销尝试"
@@ -64,12 +67,12 @@ class Attempts(Listing):
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
         rows = rows.filter(within(cleaned, "at"))
-        clerks = Clerk.objects.all()
+        clerks = self.of_firm(Clerk.objects.all())
         if words := cleaned.get("outlet"):
             clerks = clerks.filter(Q(outlet__name__icontains=words) | Q(outlet__merchant__name__icontains=words))
         if kept := cleaned.get("clerk"):
             clerks = clerks.filter(by_name(kept, "person"))
-        if cleaned.get("outlet") or cleaned.get("clerk"):
+        if cleaned.get("outlet") or cleaned.get("clerk") or cleaned.get("firm"):
             # Clerks are few: their numbers are found first, so that the long table is read by its index.
             rows = rows.filter(clerk__in=list(clerks.values_list("pk", flat=True)))
         if cleaned.get("verb"):

@@ -11,23 +11,23 @@ from django.urls import reverse
 from coupons.desk import CampaignListing
 from huigou.listing import (
     Column,
-    DaysForm,
     Kind,
     PickField,
     WordField,
     within,
 )
+from merchants.desk.one_firm import FirmForm, OfOneFirm
 from merchants.models import Complaint, Inspection
 
 COMPLAINT_TONES = {"new": "wait", "working": "wait", "upheld": "bad", "rejected": "off"}
 
 
-class ComplaintFilters(DaysForm):
+class ComplaintFilters(FirmForm):
     words = WordField("商家")
     state = PickField("状态", Complaint.State.choices)
 
 
-class Complaints(CampaignListing):
+class Complaints(OfOneFirm, CampaignListing):
     """投诉: what consumers report, followed to an end."""
 
     code = "complaints"
@@ -51,17 +51,17 @@ class Complaints(CampaignListing):
         return rows.select_related("merchant", "consumer__person").order_by("-pk")
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
-        rows = rows.filter(within(cleaned, "made_at"))
+        rows = self.of_firm(rows).filter(within(cleaned, "made_at"))
         if cleaned.get("words"):
             rows = rows.filter(merchant__name__icontains=cleaned["words"])
         return rows.filter(state=cleaned["state"]) if cleaned.get("state") else rows
 
 
-class InspectionFilters(DaysForm):
+class InspectionFilters(FirmForm):
     words = WordField("商家")
 
 
-class Inspections(CampaignListing):
+class Inspections(OfOneFirm, CampaignListing):
     """检查记录."""
 
     code = "inspections"
@@ -86,6 +86,7 @@ class Inspections(CampaignListing):
         return rows.select_related("merchant", "inspector").prefetch_related("photos").order_by("-visited_on", "-pk")
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
+        rows = self.of_firm(rows)
         if cleaned.get("since"):
             rows = rows.filter(visited_on__gte=cleaned["since"])
         if cleaned.get("until"):

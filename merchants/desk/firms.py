@@ -12,7 +12,6 @@ from django.urls import reverse
 from coupons.desk import CampaignListing, people
 from huigou.listing import (
     Column,
-    DaysForm,
     Kind,
     NameField,
     PhoneField,
@@ -20,6 +19,7 @@ from huigou.listing import (
     WordField,
     within,
 )
+from merchants.desk.one_firm import FirmForm, OfOneFirm
 from merchants.models import Clerk, Merchant, Outlet
 
 
@@ -121,15 +121,17 @@ class Outlets(CampaignListing):
         return rows.filter(is_active=cleaned["state"] == "on") if cleaned.get("state") else rows
 
 
-class ClerkFilters(DaysForm):
+class ClerkFilters(FirmForm):
     outlet = WordField("店面")
     name = NameField("员工姓名")
     phone = PhoneField("员工电话")
     bound = PickField("状态", [("bound", "已绑定"), ("unbound", "已解绑")])
 
 
-class Clerks(CampaignListing):
+class Clerks(OfOneFirm, CampaignListing):
     """员工: who is bound to which place."""
+
+    firm_at = "outlet__merchant"
 
     code = "clerks"
     title = "员工"
@@ -155,7 +157,7 @@ class Clerks(CampaignListing):
         return rows.select_related("outlet__merchant", "person").order_by("-pk")
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
-        rows = rows.filter(within(cleaned, "bound_at"))
+        rows = self.of_firm(rows).filter(within(cleaned, "bound_at"))
         if words := cleaned.get("outlet"):
             rows = rows.filter(Q(outlet__name__icontains=words) | Q(outlet__merchant__name__icontains=words))
         if cleaned.get("name") or cleaned.get("phone"):

@@ -15,7 +15,7 @@ from huigou.models import Department
 from huigou.roles import may
 from merchants import binding, conduct
 from merchants.admin import firm_page
-from merchants.models import BindingCode, Complaint, Inspection, Merchant
+from merchants.models import Attempt, BindingCode, Complaint, Inspection, Merchant
 from reports.models import AuditEntry, Settlement, SettlementLine
 from tests import factories
 from tests.office.furnished import letter, picture
@@ -199,8 +199,14 @@ def test_each_departments_work_is_counted_by_the_list_that_it_leads_to(
 @pytest.mark.parametrize("department", [Department.INDUSTRY, Department.MARKET, Department.FINANCE, Department.MEDIA])
 def test_everything_about_a_firm_is_reached_from_its_page(firm, desk_of, bureau, department):
     """Each link opens, is narrowed to the firm, and stands there only for those whom its page lets in."""
-    conduct.inspect(firm, bureau, MAY, "账目清楚", is_breach=False, photos=[])
     consumer = factories.a_consumer("赵诉")
+    # Another firm whose name holds this one's has as much of its own.
+    namesake = Merchant.objects.create(campaign=firm.campaign, name=f"{firm.name}二店", joined_at=clock.now())
+    Complaint.objects.create(merchant=namesake, consumer=consumer, text="别家的事", made_at=clock.now())
+    for each in (firm, namesake):
+        conduct.inspect(each, bureau, MAY, "账目清楚", is_breach=False, photos=[])
+        place = each.outlets.first() or each.outlets.create(name=each.name)
+        Attempt.objects.create(clerk=factories.a_clerk(place), verb="scan", outcome="ok", at=clock.now())
     complaint = Complaint.objects.create(merchant=firm, consumer=consumer, text="少找了钱", made_at=clock.now())
     desk = desk_of(department)
     text = page(desk, firm)
@@ -213,10 +219,11 @@ def test_everything_about_a_firm_is_reached_from_its_page(firm, desk_of, bureau,
         if label != "公示（适用商家）":
             assert answer.context_data["listing"].kept, label
             assert not answer.context_data["listing"].form.errors, label
-    if may(department, "merchants.view_complaint"):
-        assert "赵诉" not in text
-        for label in ("投诉处理", "检查记录"):
-            assert desk.get(html.unescape(ways[label])).context_data["page"].paginator.count == 1
+    for label in {"投诉处理", "检查记录", "店员绑定与解绑", "核销尝试"} & set(ways):
+        listed = desk.get(html.unescape(ways[label]))
+        assert listed.context_data["page"].paginator.count == 1, label
+        assert f"仅看：{firm.name}" in re.sub(r"\s+", "", listed.content.decode()), label
+    assert "赵诉" not in text
     seen = "少找了钱" in text, "账目清楚" in text, "结算与追回" in text
     rights = ("merchants.view_complaint", "merchants.view_inspection", "reports.view_settlementline")
     assert seen == tuple(may(department, right) for right in rights)
