@@ -22,4 +22,5 @@ urlpatterns = [
     path("", include("reports.urls")),
     re_path("^api/", views.no_such_api),
 ]
+handler400 = "huigou.views.bad_request"
 handler500 = "huigou.views.server_error"

@@ -14,7 +14,7 @@ from django.views import defaults
 from django_prometheus.exports import ExportToDjangoView
 
 from huigou import starting
-from huigou.errors import NO_SUCH_ADDRESS, SERVER_ERROR
+from huigou.errors import BAD_INPUT, NO_SUCH_ADDRESS, SERVER_ERROR
 
 _ready = {"migrated": False}
 
@@ -65,6 +65,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def no_such_api(request: HttpRequest) -> JsonResponse:
     """Answer an address under /api/ that is none as the interface answers everything."""
     return JsonResponse(NO_SUCH_ADDRESS().as_dict(), status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what is no honest request, another site's name above all: a page, or the interface's own shape."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(BAD_INPUT(what="请求").as_dict(), status=400)
+    return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

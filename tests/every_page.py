@@ -268,7 +268,7 @@ def acts(on: Cast, move: Callable[[dt.datetime], object]) -> Iterator[list[Shown
     yield after_the_end(on)
 
 
-ERRORS = ("403", "404", "500", "503", "csrf", "lockout", "refusal")
+ERRORS = ("400", "403", "404", "500", "503", "csrf", "lockout", "refusal")
 
 
 def error_page(name: str) -> str:

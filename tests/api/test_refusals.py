@@ -197,3 +197,11 @@ def test_a_draw_that_falls_over_ahead_of_django_is_said_too(phone, monkeypatch):
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
     status, body = rushed({**OWN, "Cookie": cookies}, b'{"category": "dining"}')
     assert (status, body["code"]) == (500, "server_error")
+
+
+def test_a_request_under_another_sites_name_is_refused_in_chinese(settings):
+    settings.ALLOWED_HOSTS = ["huigou.example"]
+    stranger = Client(headers={"host": "elsewhere.example"})
+    is_refusal(stranger.get("/api/v1/home"), 400, "bad_input")
+    page = stranger.get("/m/")
+    assert (page.status_code, "请求不正确" in page.content.decode()) == (400, True)
