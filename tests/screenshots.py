@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from tests import demo_site  # sets Django up, first
 
-from django.conf import settings  # isort: skip
-from PIL import Image
+from PIL import Image  # isort: skip
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from coupons.models import Coupon
@@ -145,21 +144,26 @@ def _answer(body: str) -> Callable[[Route], None]:
 
 
 def bureau(browser: Browser, site: Site) -> None:
-    """Log 工信局 in and take every page of its menu, and the login."""
-    with opened(browser, DESKTOP) as context:
-        page = context.new_page()
+    """Log 工信局 in and take the login, every page of its menu, a shop's page and a plan under review."""
+    with opened(browser, DESKTOP) as desk, opened(browser) as phone:
+        page = desk.new_page()
         page.goto(f"{site.url}/admin/login/")
         picture(page, "admin-login", "desktop")
-        password = (Path(settings.VAR_DIR) / "keys" / "demo_password").read_text().strip()
-        page.locator("[name=username]").fill("gongxin")
-        page.locator("[name=password]").fill(password)
-        page.locator("[type=submit]").first.click()
-        page.wait_for_url("**/admin/")
-        for name, address in menu():
-            answer = page.goto(site.url + address)
-            # What this department may not see is not on its menu either.
-            if answer is not None and answer.status == 200:
-                picture(page, name, "desktop")
+        steps.log_in(page, site, "gongxin")
+        phone.add_cookies(desk.cookies())
+        for suffix, tab in (("desktop", page), ("phone", phone.new_page())):
+            for name, address in menu():
+                answer = tab.goto(site.url + address)
+                # What this department may not see is not on its menu either.
+                if answer is not None and answer.status == 200:
+                    picture(tab, name, suffix)
+            tab.goto(f"{site.url}/admin/merchants/merchant/")
+            tab.locator("tbody tr a").first.click()
+            tab.wait_for_url("**/page/")
+            picture(tab, "admin-merchant", suffix)
+            tab.goto(f"{site.url}/admin/merchants/merchant/plan/")
+            steps.hand_in_plan(tab)
+            picture(tab, "admin-plan-review", suffix)
 
 
 def menu() -> list[tuple[str, str]]:

@@ -11,7 +11,10 @@ from django.conf import settings
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+import coupons
 from tests.serving import Site
+
+PLAN = Path(coupons.__file__).parent / "demo_plan"
 
 
 def bind_consumer(page: Page, site: Site, name: str = "王小明", phone: str = "19900001001") -> None:
@@ -69,6 +72,14 @@ def log_in(page: Page, site: Site, username: str) -> None:
     page.locator("[name=password]").fill((settings.VAR_DIR / "keys" / "demo_password").read_text().strip())
     page.locator("[type=submit]").first.click()
     page.wait_for_url("**/admin/")
+
+
+def hand_in_plan(page: Page) -> None:
+    """Hand the county's four workbooks in on the page for it, and come to where the plan is reviewed."""
+    for name in ("活动设置", "活动时间", "附件1", "附件2"):
+        page.get_by_label(re.compile(name)).set_input_files(next(PLAN.glob(f"{name}*.xlsx")))
+    page.get_by_role("button", name="核对").click()
+    page.get_by_role("button", name="认可并导入").wait_for()
 
 
 def download_uses(page: Page, site: Site, folder: Path) -> Path:

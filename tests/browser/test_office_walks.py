@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-import coupons
 from coupons import assisting, lifecycle
 from coupons.models import Assist, Campaign, Category, Consumer, Coupon, Draw, PlanFinding, Station
 from huigou.models import Department
@@ -21,7 +19,6 @@ from tests.office.furnished import letter
 from tests.serving import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PLAN = Path(coupons.__file__).parent / "demo_plan"
 
 
 def test_a_shop_from_its_letter_to_its_suspension(county, bureau, wang, site: Site, opened: Opener) -> None:
@@ -82,9 +79,7 @@ def test_a_plan_from_its_workbooks_to_a_pause_and_back(bureau, leaders, at, site
     at("2022-06-24 10:00")
     desk = office.at_work(opened, site, bureau, "活动与方案")
     desk.get_by_role("link", name="导入方案").click()
-    for label, prefix in (("活动设置", "活动设置"), ("活动时间", "活动时间"), ("附件1", "附件1"), ("附件2", "附件2")):
-        desk.get_by_label(re.compile(label)).set_input_files(next(PLAN.glob(f"{prefix}*.xlsx")))
-    desk.get_by_role("button", name="核对").click()
+    steps.hand_in_plan(desk)
     reasons = desk.get_by_label("认可理由")
     expect(desk.get_by_text("15950").first).to_be_visible()
     found = reasons.count()

@@ -12,8 +12,18 @@
     return box;
   };
 
+  /* A day not yet chosen asks for itself in Chinese: the browser's own words for it are in the browser's language. */
+  const mark = (input) => input.toggleAttribute("data-empty", !input.value && !input.validity.badInput);
+  const markDays = (root) => root.querySelectorAll("input[type=date]").forEach(mark);
+  for (const kind of ["input", "change", "focusout"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.type === "date") mark(event.target);
+    });
+  }
+
   const show = (box, html) => {
     box.innerHTML = html;
+    markDays(box);
     if (!box.open) box.showModal();
     const first = box.querySelector("textarea, input:not([type=hidden]), select, button");
     if (first) first.focus();
@@ -105,5 +115,8 @@
     };
     setTimeout(tick, 600);
   };
-  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-follow]").forEach(follow));
+  document.addEventListener("DOMContentLoaded", () => {
+    markDays(document);
+    document.querySelectorAll("[data-follow]").forEach(follow);
+  });
 })();
