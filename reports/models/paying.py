@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from coupons.models import Campaign, ChangeRequest
+from huigou.rules import known
 from huigou.tables import append_only
 from merchants.models import Merchant, Redemption
 
@@ -35,6 +36,32 @@ class Settlement(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "结算"
         constraints = [
+            known(
+                "state",
+                "settlement_state_known",
+                ["collected", "frozen", "audited", "approved", "paid"],
+                "结算状态须是规定的几种之一",
+            ),
+            models.CheckConstraint(
+                condition=Q(sha256="") | Q(sha256__regex=r"^[0-9a-f]{64}$"),
+                name="settlement_hash_form",
+                violation_error_message="内容散列须为 64 位十六进制",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="collected") | Q(frozen_at__isnull=False),
+                name="settlement_frozen_has_time",
+                violation_error_message="已锁定的结算须有锁定时间",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["approved", "paid"]) | Q(approved_at__isnull=False),
+                name="settlement_approved_has_time",
+                violation_error_message="已批准的结算须有批准时间",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="paid") | Q(paid_at__isnull=False),
+                name="settlement_paid_has_time",
+                violation_error_message="已付款的结算须有付款时间",
+            ),
             models.CheckConstraint(
                 condition=~Q(state__in=["approved", "paid"]) | Q(approval__isnull=False),
                 name="settlement_approved_by_two",
@@ -81,6 +108,11 @@ class SettlementLine(models.Model):
         verbose_name = verbose_name_plural = "商家结算"
         ordering = ["merchant__seq", "merchant_id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(counted__lte=F("uses")) & Q(counted_fen__gte=0) & Q(spend_fen__gte=0),
+                name="line_counts",
+                violation_error_message="计入张数不得超过使用张数，金额不得为负",
+            ),
             models.UniqueConstraint(
                 fields=["settlement", "merchant"], name="line_once", violation_error_message="该商家已有结算行"
             ),
@@ -95,7 +127,7 @@ class SettlementLine(models.Model):
                 violation_error_message="追回不得超过已付金额",
             ),
             models.CheckConstraint(
-                condition=Q(paid_fen=0) | ~Q(payment_no=""),
+                condition=Q(paid_fen=0) | Q(payment_no__regex=r"\S"),
                 name="line_payment_number",
                 violation_error_message="付款须填写凭证号",
             ),
@@ -124,6 +156,15 @@ class SettlementUse(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "结算明细"
         constraints = [
+            known(
+                "verdict",
+                "use_verdict_known",
+                ["counts", "no_entry", "under", "reversed", "disallowed", "breach"],
+                "结论须是规定的几种之一",
+            ),
+            models.CheckConstraint(
+                condition=Q(face_fen__gt=0), name="use_face", violation_error_message="面额须大于零"
+            ),
             models.UniqueConstraint(
                 fields=["redemption"], name="use_settled_once", violation_error_message="该核销已在结算中"
             ),
@@ -166,8 +207,9 @@ class AuditOpinion(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "审计意见"
         constraints = [
+            known("opinion", "opinion_known", ["accept", "disallow", "breach"], "意见须是规定的三种之一"),
             models.CheckConstraint(
-                condition=~Q(text=""), name="opinion_text_given", violation_error_message="审计意见须有文字"
+                condition=Q(text__regex=r"\S"), name="opinion_text_given", violation_error_message="审计意见须有文字"
             ),
         ]
         triggers = append_only("auditopinion")  # a later opinion stands beside the earlier one, never in its place

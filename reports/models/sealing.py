@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from coupons.models import Campaign
 
@@ -22,6 +23,13 @@ class Seal(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "账目封存"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(transfers__gte=0, horizon__gte=0),
+                name="seal_bounds",
+                violation_error_message="封存的界限和笔数不得为负",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign} 封存"

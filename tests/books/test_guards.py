@@ -218,7 +218,7 @@ TRIGGERS: dict[str, tuple[str, str, str]] = {
     ),
     "settlement_is_agreed": (
         "reports_settlement",
-        "UPDATE reports_settlement SET state = 'paid',"
+        "UPDATE reports_settlement SET state = 'paid', paid_at = approved_at,"
         " approval_id = (SELECT id FROM coupons_changerequest WHERE verb = 'fund')",
         "settlement_approved_by_two",
     ),
@@ -467,13 +467,19 @@ CONSTRAINTS = {
     "reports_settlementline.line_paid_within_counted": (
         "UPDATE reports_settlementline SET paid_fen = counted_fen + 1, payment_no = 'x'"
     ),
+    "reports_settlement.settlement_state_known": "UPDATE reports_settlement SET state = 'gone'",
+    "reports_settlement.settlement_hash_form": "UPDATE reports_settlement SET sha256 = repeat('Z', 64)",
+    "reports_settlement.settlement_frozen_has_time": "UPDATE reports_settlement SET frozen_at = NULL",
+    "reports_settlement.settlement_approved_has_time": "UPDATE reports_settlement SET approved_at = NULL",
+    "reports_settlement.settlement_paid_has_time": "UPDATE reports_settlement SET state = 'paid'",
+    "reports_settlementline.line_counts": "UPDATE reports_settlementline SET counted = uses + 1",
     "reports_settlementline.line_claw_back_within_paid": (
         "UPDATE reports_settlementline SET clawed_back_fen = paid_fen + 1"
     ),
     "reports_settlementline.line_payment_number": "UPDATE reports_settlementline SET paid_fen = counted_fen",
     "reports_auditopinion.opinion_text_given": (
         "INSERT INTO reports_auditopinion (line_id, opinion, text, auditor_id, at)"
-        " SELECT line_id, opinion, '', auditor_id, at FROM reports_auditopinion"
+        " SELECT line_id, opinion, ' ', auditor_id, at FROM reports_auditopinion"
     ),
 }
 
