@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.html import format_html
 
 
 def _may(right: str) -> Callable[[HttpRequest], bool]:
@@ -111,6 +112,16 @@ MENU: list[dict[str, Any]] = [
     },
 ]
 
+
+def _drawn(item: dict[str, Any]) -> dict[str, Any]:
+    """Draw an entry's icon within its title: the theme's own is read out by its English name before the entry's."""
+    icon = '<span class="material-symbols-outlined md-18 mr-3 w-[18px]" aria-hidden="true">{}</span>{}'
+    drawn = {key: value for key, value in item.items() if key != "icon"}
+    return drawn | {"title": format_html(icon, item["icon"], item["title"])}
+
+
+NAVIGATION = [{**part, "items": [_drawn(item) for item in part["items"]]} for part in MENU]
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "惠购乾城后台",
     "SITE_HEADER": "惠购乾城",
@@ -153,5 +164,5 @@ UNFOLD: dict[str, Any] = {
             "950": "#380906",
         },
     },
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": MENU},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
 }

@@ -29,7 +29,7 @@ def at_work(opened: Opener, site: Site, who: Staff, entry: str) -> Page:
 
 def go(page: Page, entry: str) -> None:
     """Open an entry of the menu."""
-    page.locator("#nav-sidebar-apps a", has=page.get_by_text(entry, exact=True)).click()
+    page.get_by_role("navigation").get_by_role("link", name=entry, exact=True).click()
     expect(page.get_by_role("heading", name=entry).first).to_be_visible()
 
 
