@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from coupons.models import Batch, Campaign, Category, Deck, Round
+from coupons.models import Allotment, Batch, Campaign, Category, Deck, Round
 from huigou import clock
 from huigou.fields import keyed_hash, normal_name, seal
 from huigou.models import Department, Staff
@@ -112,14 +112,18 @@ def _campaign(size: Size) -> Campaign:
         opens_at = first + dt.timedelta(days=5 * (number - 1))
         closes_at = opens_at + dt.timedelta(days=4, hours=15)
         round_ = Round.objects.create(
-            campaign=campaign, number=number, opens_at=opens_at, closes_at=closes_at, dealt_at=opens_at,
-            entry_until=closes_at + dt.timedelta(hours=24), booked_at=closes_at if number < 7 else None,
+            campaign=campaign, number=number, opens_at=opens_at, closes_at=closes_at,
+            entry_until=closes_at + dt.timedelta(hours=24),
         )  # fmt: skip
+        for batch in Batch.objects.filter(category__campaign=campaign):
+            Allotment.objects.create(round=round_, batch=batch, count=batch.planned // 7)
         for category in Category.objects.filter(campaign=campaign):
             Deck.objects.create(
                 round=round_, category=category, contents={}, stock=[], size=2**31 - 1, head=bytes(32),
                 plan_hash=bytes(32), commitment=bytes(32),
             )  # fmt: skip
+        booked_at = closes_at if number < 7 else None
+        Round.objects.filter(pk=round_.pk).update(dealt_at=opens_at, booked_at=booked_at)  # its release is frozen now
     return campaign
 
 
