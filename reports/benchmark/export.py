@@ -84,7 +84,8 @@ _SHOPS = (
     """INSERT INTO merchants_merchant_categories (merchant_id, category_id)
        SELECT id, %(category)s FROM merchants_merchant WHERE campaign_id = %(campaign)s""",
     """INSERT INTO merchants_outlet (merchant_id, name, address, phone, hours, is_active, datum)
-       SELECT id, name || '总店', '', '', '', true, 'GCJ-02' FROM merchants_merchant WHERE campaign_id = %(campaign)s""",
+       SELECT id, name || '总店', '', '', '', true, 'GCJ-02' FROM merchants_merchant
+        WHERE campaign_id = %(campaign)s""",
     """INSERT INTO merchants_bindingcode (outlet_id, code_hash, is_owner, issued_by_id, issued_at, expires_at, used_at)
        SELECT o.id, sha256(convert_to('bench-code-' || o.id, 'UTF8')), true, (SELECT min(id) FROM huigou_staff),
               now() - interval '2 hours', now(), now() - interval '2 hours'
