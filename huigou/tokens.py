@@ -67,4 +67,4 @@ def in_header(header: str, name: str) -> str | None:
 
 def header_of(headers: Any) -> str:
     """Return the Cookie header of an RSGI request, which HTTP/2 may have cut into several."""
-    return headers.get("cookie", "")
+    return "; ".join(headers.get_all("cookie"))

@@ -28,10 +28,13 @@ def in_loop(course: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 
 class Headers(dict[str, str]):
-    """A request's headers by their names in small letters."""
+    """A request's headers by their names in small letters; a value with line ends stands for several headers."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         super().__init__({name.lower(): value for name, value in headers.items()})
+
+    def get_all(self, name: str) -> list[str]:
+        return self.get(name, "").splitlines()
 
 
 @dataclass

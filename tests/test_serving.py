@@ -16,9 +16,10 @@ from functools import partial
 
 import pytest
 
+from huigou import tokens
 from huigou.gathering import Gathering, Question
 from huigou.serving import SMALL_BODY, Bell, Site
-from tests.rsgi import in_loop
+from tests.rsgi import Headers, in_loop
 from tests.served_echo import PIECE, PIECES, echo, nobody
 from tests.serving import free_port, running
 
@@ -63,6 +64,11 @@ def test_django_gets_what_was_sent(port):
         "SERVER_PORT": str(port), "wsgi.url_scheme": "http", "digest": hashlib.sha256(b"abc").hexdigest(),
     }  # fmt: skip
     assert {name: said.get(name) for name in expected} == expected
+
+
+def test_a_cookie_header_cut_into_several_is_read_whole():
+    assert tokens.header_of(Headers({"Cookie": "a=1\nb=2"})) == "a=1; b=2"
+    assert tokens.header_of(Headers({})) == ""
 
 
 def test_a_header_that_passes_for_another_is_dropped(port):
