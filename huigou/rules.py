@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 from django.apps import apps
 from django.db import models
-from django.db.models import F, Func, Q
-from django.db.models.lookups import Exact
+from django.db.models import Q
 
 from huigou.errors import Reason, Refusal
 
@@ -32,12 +31,6 @@ def known(field: str, name: str, values: list[str], message: str) -> models.Chec
 def filled(field: str, name: str, message: str) -> models.CheckConstraint:
     """Return a CHECK that a text holds more than blanks."""
     return models.CheckConstraint(condition=Q(**{f"{field}__regex": r"\S"}), name=name, violation_error_message=message)
-
-
-def hash_sized(field: str, name: str, message: str, size: int = 32) -> models.CheckConstraint:
-    """Return a CHECK that a binary column, where it is not NULL, has exactly ``size`` bytes."""
-    octets = Func(F(field), function="octet_length", output_field=models.IntegerField())
-    return models.CheckConstraint(condition=Exact(octets, size), name=name, violation_error_message=message)
 
 
 # ---- refusals

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from coupons.models import Campaign, ChangeRequest
-from huigou.rules import known
+from huigou.rules import filled, known
 from huigou.tables import append_only
 from merchants.models import Merchant, Redemption
 
@@ -208,9 +208,7 @@ class AuditOpinion(models.Model):
         verbose_name = verbose_name_plural = "审计意见"
         constraints = [
             known("opinion", "opinion_known", ["accept", "disallow", "breach"], "意见须是规定的三种之一"),
-            models.CheckConstraint(
-                condition=Q(text__regex=r"\S"), name="opinion_text_given", violation_error_message="审计意见须有文字"
-            ),
+            filled("text", "opinion_text_given", "审计意见须有文字"),
         ]
         triggers = append_only("auditopinion")  # a later opinion stands beside the earlier one, never in its place
 
