@@ -8,37 +8,16 @@ Guards and append-only tables are read from PostgreSQL's own catalogue: a new on
 from __future__ import annotations
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from psycopg import sql
 
 from huigou import rights
-from huigou.rules import constraint_of
 from huigou.tables import APPEND_ONLY
-from reports import settlement
 from tests import factories
-from tests.books import walk
 from tests.books.test_closing import WRITES
+from tests.books.trying import rows, transfer, tried
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def rows(text: str, *params: object) -> list[tuple]:  # type: ignore[type-arg]
-    with connection.cursor() as cursor:
-        cursor.execute(text, params)
-        return cursor.fetchall()
-
-
-def tried(text: str, params: object = None) -> str:
-    """Return the constraint (or the words) that refused a statement, 'nothing' when it went through; rolled back."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(text, params)
-            touched = cursor.rowcount
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            transaction.set_rollback(True)
-    except DatabaseError as error:
-        return constraint_of(error) or str(error).splitlines()[0]
-    return "nothing" if touched else "no row was touched"
 
 
 # ---- append-only tables
@@ -247,35 +226,6 @@ ELSEWHERE = {
 }
 
 
-@pytest.fixture
-def scene(county, wang, li, finance, leaders, at, monkeypatch):
-    """A used coupon, an expired one, an approved settlement, a payment and a disallowance approved and not yet booked;
-    a freeze with a request to release it.
-    """
-    coupons = factories.drawn_by_many(county, [wang, factories.a_consumer("钱")])
-    factories.used(coupons[0], li)
-    walk.to_the_end(county, at)
-    made = walk.audited(county.campaign)
-    at(settlement.due_at(county.campaign))
-    factories.agreed(settlement.propose_settle(made, maker=factories.a_staff("industry"), reason="结算"), finance)
-    from coupons import approval
-    from coupons.models import Freeze
-    from huigou import clock
-    from reports import reconcile
-
-    for verb in ("pay", "disallow"):
-        maker = finance if verb == "pay" else factories.a_staff("audit")
-        monkeypatch.setitem(approval._executors, verb, lambda change: None)
-        factories.agreed(approval.propose(verb, county.campaign, {}, summary="试", reason="试", maker=maker), leaders)
-    finding = {"code": "x", "message": "x", "fingerprint": "x"}
-    freeze = Freeze.objects.create(campaign=county.campaign, findings=[finding], frozen_at=clock.now())
-    reconcile.propose_release(freeze, maker=factories.a_staff("audit"), reason="查明")
-    coming = factories.a_round(county.campaign, 3, county.rounds[0].opens_at, clock.now())
-    coming.entropy_source = "公开的一处"
-    coming.save(update_fields=["entropy_source"])
-    return county
-
-
 def triggers_of_the_catalogue() -> dict[str, tuple[str, str]]:
     """Return {name in the models: (table, name in the database)} but for those that count or keep closed books."""
     found = {}
@@ -288,7 +238,7 @@ def triggers_of_the_catalogue() -> dict[str, tuple[str, str]]:
     return found
 
 
-def test_each_trigger_refuses_what_happens_without_it(scene):
+def test_each_trigger_refuses_what_happens_without_it(settled):
     catalogue = triggers_of_the_catalogue()
     assert catalogue.keys() - ELSEWHERE.keys() == TRIGGERS.keys()
     for name, (table, statement, refusal) in TRIGGERS.items():
@@ -314,10 +264,10 @@ COUPON_OF_ANOTHER = (
 ITS_OWN = {"kind": "'draw'", "round": "round_id", "batch": "batch_id", "holder": "holder_id", "face": "face_fen"}
 
 
-def test_a_coupon_is_of_its_draws_round_release_holder_and_face(scene):
+def test_a_coupon_is_of_its_draws_round_release_holder_and_face(settled):
     """All in one statement, as a batch of draws writes them; a foreign key would have asked for each alone."""
-    coupon = scene.rounds[0].coupons.first()
-    other = scene.campaign.rounds.exclude(pk=coupon.round_id).first()
+    coupon = settled.rounds[0].coupons.first()
+    other = settled.campaign.rounds.exclude(pk=coupon.round_id).first()
     given = {"draw": coupon.pk}
     assert tried(COUPON_OF_ANOTHER.format(**ITS_OWN), given) == "nothing"
     stranger = factories.a_consumer("孙")
@@ -330,7 +280,7 @@ def test_a_coupon_is_of_its_draws_round_release_holder_and_face(scene):
     assert tried(alone) == "transfer_of_a_coupon"
 
 
-def test_what_is_never_deleted_is_not_emptied_either(scene):
+def test_what_is_never_deleted_is_not_emptied_either(settled):
     """What hangs on a row by a trigger is not asked when the row goes: it never goes, not even for the owner."""
     for table in ("coupons_deck", "coupons_coupon", "coupons_allotment"):
         with transaction.atomic(), connection.cursor() as cursor:
@@ -342,7 +292,7 @@ def test_what_is_never_deleted_is_not_emptied_either(scene):
             transaction.set_rollback(True)
 
 
-def test_a_release_and_an_approval_by_raw_sql_need_the_very_request(scene, leaders):
+def test_a_release_and_an_approval_by_raw_sql_need_the_very_request(settled, leaders):
     """Approved by two, but for something else: a request of another deed gives no release; the right one does."""
     from coupons import approval
     from coupons.models import ChangeRequest, Freeze
@@ -366,150 +316,3 @@ def test_every_table_that_stays_closed_is_tried_by_the_closings_test(db):
         " WHERE t.tgname LIKE '%%stays_closed%%'")}  # fmt: skip
     tried_there = {table for table in kept if any(f" {table} " in statement for statement in WRITES.values())}
     assert kept - tried_there <= {"coupons_registration", "reports_settlementuse"}
-
-
-# ---- the constraints of the money's tables
-
-TRANSFER = (
-    "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
-    " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, {code}, {debit}, 0, {credit}, {key}, {fen},"
-    " {coupon}, {step}, '', 'system', now() FROM coupons_transfer WHERE code = 'draw' LIMIT 1"
-)
-
-
-def transfer(**given: object) -> str:
-    plain = {
-        "code": "'undrawn'", "debit": "'round'", "credit": "'pool'", "key": 2, "fen": 1, "coupon": "NULL",
-        "step": "NULL",
-    }  # fmt: skip
-    return TRANSFER.format(**(plain | given))
-
-
-def again(code: str) -> str:
-    """Write the transfers of a code once more, each with what approved it."""
-    return (
-        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
-        " subject_kind, actor_kind, change_id, at) SELECT campaign_id, code, debit_kind, debit_key, credit_kind,"
-        f" credit_key, amount_fen, '', 'system', change_id, now() FROM coupons_transfer WHERE code = '{code}'"
-    )
-
-
-def twice(code: str, credit: str) -> str:
-    """Write two transfers out of one shop's account, for one use, under an approved request."""
-    return (
-        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
-        f" subject_kind, subject_id, actor_kind, change_id, at) SELECT campaign_id, '{code}', 'payable', 0, '{credit}',"
-        " n, 1, 'redemption', 0, 'system', id, now() FROM coupons_changerequest, generate_series(1, 2) n"
-        f" WHERE verb = '{code}'"
-    )
-
-
-# table.constraint: a write that it forbids
-CONSTRAINTS = {
-    "coupons_transfer.transfer_request_once": again("fund"),
-    "coupons_transfer.transfer_released_once": again("release"),
-    "coupons_transfer.transfer_undrawn_once": again("undrawn"),
-    "coupons_transfer.transfer_paid_once": twice("pay", "paid"),
-    "coupons_transfer.transfer_disallowed_once": twice("disallow", "disallowed"),
-    "coupons_transfer.transfer_positive": transfer(fen=0),
-    "coupons_transfer.transfer_moves": transfer(debit="'pool'", key=0),
-    "coupons_transfer.transfer_treasury_only_gives": transfer(credit="'treasury'"),
-    "coupons_transfer.transfer_coupon_step": transfer(step=3),
-    "coupons_transfer.transfer_birth_is_step_zero": transfer(
-        code="'draw'", credit="'held'", coupon="coupon_id", step=9
-    ),
-    "coupons_transfer.transfer_needs_approval": transfer(code="'pay'"),
-    "coupons_transfer.transfer_step_once": transfer(code="'draw'", coupon="coupon_id", step=0, credit="'held'"),
-    "coupons_transfer.transfer_one_ending": (
-        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
-        " coupon_id, step, subject_kind, actor_kind, at) SELECT campaign_id, 'forfeit', 'held', debit_key,"
-        " 'forfeited', debit_key, amount_fen, coupon_id, step + 1, '', 'system', now()"
-        " FROM coupons_transfer WHERE code = 'expire'"
-    ),
-    "coupons_balance.balance_not_negative": "UPDATE coupons_balance SET amount_fen = -1",
-    "coupons_balance.balance_once": (
-        "INSERT INTO coupons_balance (campaign_id, account_kind, account_key, amount_fen)"
-        " SELECT campaign_id, account_kind, account_key, 1 FROM coupons_balance"
-    ),
-    "coupons_changerequest.change_four_eyes": (
-        "UPDATE coupons_changerequest SET state = 'approved', checker_id = maker_id, decided_at = now()"
-        " WHERE verb = 'unfreeze'"
-    ),
-    "coupons_changerequest.change_executed_if_approved": (
-        "UPDATE coupons_changerequest SET executed_at = now() WHERE verb = 'unfreeze'"
-    ),
-    "coupons_freeze.freeze_one_at_a_time": (
-        "INSERT INTO coupons_freeze (campaign_id, findings, frozen_at) SELECT campaign_id, '[]', now()"
-        " FROM coupons_freeze"
-    ),
-    "coupons_deck.deck_ticket_in_size": "UPDATE coupons_deck SET next_ticket = size + 1",
-    "coupons_draw.draw_ticket_once": (
-        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn, entry_hash,"
-        " channel) SELECT deck_id, ticket, 0, drawn_at, kind, (SELECT max(id) FROM coupons_consumer),"
-        " 'other'::bytea, turn, entry_hash, channel FROM coupons_draw WHERE ticket = 0 LIMIT 1"
-    ),
-    "coupons_draw.draw_face": (
-        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, pseudonym, turn, entry_hash, channel)"
-        " SELECT deck_id, 999, -1, drawn_at, 'void', 'none'::bytea, 1, entry_hash, channel FROM coupons_draw"
-        " WHERE ticket = 0 LIMIT 1"
-    ),
-    "coupons_draw.draw_has_consumer": (
-        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, pseudonym, turn, entry_hash, channel)"
-        " SELECT deck_id, 999, 0, drawn_at, 'draw', 'none'::bytea, 1, entry_hash, channel FROM coupons_draw"
-        " WHERE ticket = 0 LIMIT 1"
-    ),
-    "merchants_redemption.redemption_once": (
-        "INSERT INTO merchants_redemption (coupon_id, consumer_id, category_id, merchant_id, outlet_id, clerk_id,"
-        " face_fen, threshold_fen, state, scanned_at, entry_until, kind, note, receipt_no, payment, is_second)"
-        " SELECT coupon_id, consumer_id, category_id, merchant_id, outlet_id, clerk_id, face_fen, threshold_fen,"
-        " 'pending', scanned_at, entry_until, '', '', '', '', false FROM merchants_redemption"
-    ),
-    "reports_settlementline.line_paid_within_counted": (
-        "UPDATE reports_settlementline SET paid_fen = counted_fen + 1, payment_no = 'x'"
-    ),
-    "reports_settlement.settlement_state_known": "UPDATE reports_settlement SET state = 'gone'",
-    "reports_settlement.settlement_hash_form": "UPDATE reports_settlement SET sha256 = repeat('Z', 64)",
-    "reports_settlement.settlement_frozen_has_time": "UPDATE reports_settlement SET frozen_at = NULL",
-    "reports_settlement.settlement_approved_has_time": "UPDATE reports_settlement SET approved_at = NULL",
-    "reports_settlement.settlement_paid_has_time": "UPDATE reports_settlement SET state = 'paid'",
-    "reports_settlementline.line_counts": "UPDATE reports_settlementline SET counted = uses + 1",
-    "reports_settlementline.line_claw_back_within_paid": (
-        "UPDATE reports_settlementline SET clawed_back_fen = paid_fen + 1"
-    ),
-    "reports_settlementline.line_payment_number": "UPDATE reports_settlementline SET paid_fen = counted_fen",
-    "reports_auditopinion.opinion_text_given": (
-        "INSERT INTO reports_auditopinion (line_id, opinion, text, auditor_id, at)"
-        " SELECT line_id, opinion, ' ', auditor_id, at FROM reports_auditopinion"
-    ),
-}
-
-
-def test_each_constraint_of_the_money_refuses_what_happens_without_it(scene):
-    ours = {
-        f"{table}.{name}"
-        for table, name in rows(
-            "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND"
-            " conrelid::regclass::text IN ('coupons_transfer', 'coupons_balance', 'reports_settlementline')"
-            " AND conname NOT LIKE '%%_check'"
-            " UNION SELECT indrelid::regclass::text, indexrelid::regclass::text FROM pg_index WHERE indisunique"
-            " AND NOT indisprimary AND indrelid::regclass::text IN ('coupons_transfer', 'coupons_balance')"
-        )
-    }
-    assert ours - CONSTRAINTS.keys() == set()
-    missed = []
-    for name, statement in CONSTRAINTS.items():
-        table, constraint = name.split(".")
-        if (said := tried(statement)) != constraint:
-            missed.append((name, "on", said))
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL ROLE NONE")
-            if table == "merchants_redemption":  # its trigger stands before the index and names the same rule
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-                assert tried(statement) == constraint
-            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}")
-            cursor.execute(f"DROP INDEX IF EXISTS {constraint}")
-            cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(rights.web_role())))
-            if (said := tried(statement)) != "nothing":
-                missed.append((name, "off", said))
-            transaction.set_rollback(True)
-    assert missed == []
