@@ -32,8 +32,9 @@ A read adds both in *one* statement, thus in one snapshot: by (1) and (2) it is 
 folds running, and with no fold ever having run (then all is tail, exact and slow). ``max(id)`` as the mark would lose
 rows: numbers are handed out before the commit. A page reads sums and rows in one snapshot (``huigou.snapshot``).
 
-Consumers have no ledger. A trigger writes the same kind of delta in the transaction of the change, and a fold deletes
-the ones it adds to the cells: (2) holds by the deletion itself, without a mark.
+Consumers have no ledger, nor has the audit trail (``reports.trail``). A trigger writes the same kind of delta in the
+transaction of the change, and a fold deletes the ones it adds to the cells: (2) holds by the deletion itself, without
+a mark.
 
 Transaction numbers belong to one server. A database restored into another one has marks, and transfers, from that
 server's future: then reads take the whole ledger for the tail, and the next fold begins anew and remembers how far the
@@ -231,13 +232,11 @@ class StepTally(Tally):
     """A tally whose deltas are rows of a table of their own (``steps``), deleted as they are folded in."""
 
     steps: str
-    counted: str  # the table of whose changes the steps tell
 
     def _recount(self, cursor: Any) -> int:
-        # Who writes there holds a lock against this one: after it, every change is in the rows and none is under way.
-        cursor.execute(f"LOCK TABLE {self.counted} IN SHARE MODE")
-        cursor.execute(f"DELETE FROM {self.steps}")
-        return self._add(cursor, self.rows, [])
+        # One statement sees the rows and the steps that told of them; what is under way brings its step later. No
+        # lock on the rows: the web's role may not take one where it can only insert.
+        return self._add(cursor, self.rows, [], f"told AS (DELETE FROM {self.steps}),")
 
     def _fold(self, cursor: Any, horizon: int, floor: int) -> int:
         columns = ", ".join((*self.keys, *self.sums))
@@ -274,7 +273,6 @@ CONSUMERS = StepTally(
           FROM coupons_consumer""",
     deltas="SELECT block, day, place, is_bound, n FROM coupons_consumerstep",
     steps="coupons_consumerstep",
-    counted="coupons_consumer",
 )
 
 

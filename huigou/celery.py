@@ -39,6 +39,7 @@ app.conf.beat_schedule = {
     "publish-heads": {"task": "coupons.publish_heads", "schedule": 5.0},
     # One that is still queued when the next one comes has nothing to do any more.
     "keep-sums": {"task": "merchants.keep_sums", "schedule": 5.0, "options": {"expires": 5}},
+    "keep-sums-of-the-trail": {"task": "reports.keep_sums", "schedule": 60.0, "options": {"expires": 60}},
     "send-outbox": {"task": "coupons.send_outbox", "schedule": 5.0},
     "queue-news": {"task": "coupons.queue_news", "schedule": 60.0},
     "queue-news-of-uses": {"task": "merchants.queue_news", "schedule": 60.0},

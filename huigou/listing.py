@@ -283,6 +283,10 @@ class Listing(ABC):
         """Return the list's stretches in its order with their exact counts, None where no sums are kept."""
         return None
 
+    def in_stretches(self) -> QuerySet[Any]:
+        """Return the rows that the filters leave, as one reads them within a stretch."""
+        return self.rows
+
     def is_search(self) -> bool:
         """Say whether the filters hit few rows by an index, so that they are found and counted as they are."""
         return False
@@ -319,7 +323,7 @@ class Listing(ABC):
         if self._hits is not None:
             keys = self._hits[start : start + self.page_size]
         elif self._stretches is not None:
-            keys = paging.keys(self.rows, self._stretches, start, self.page_size)
+            keys = paging.keys(self.in_stretches(), self._stretches, start, self.page_size)
         else:
             return list(page.object_list)
         return list(self.base().filter(pk__in=keys))

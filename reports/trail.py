@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.db import models
-from django.db.models import F, QuerySet
+from django.db import connection, models
+from django.db.models import Count, Q, QuerySet
+from django.utils.functional import cached_property
 
-from huigou import clock, deeds
-from huigou.listing import Column, DaysForm, Kind, Listing, PickField, WordField, within
+from coupons.desk.campaign import days
+from huigou import clock, deeds, paging
+from huigou.listing import Column, DaysForm, Kind, Listing, PickField, WordField
 from huigou.masking import redacted
 from huigou.models import Department, Staff
 from reports.models import AuditEntry, wording
+from reports.tallies import TRAIL
 
 # What staff type as a reason may name somebody: the trail outlives a person's data and must hold none.
 _CARD = re.compile(r"(?<!\d)(\d{3})\d{13}(\d[\dXx])(?!\d)")
@@ -119,6 +123,17 @@ class TrailFilters(DaysForm):
     )
 
 
+# The same filters as narrow_day's, on a cell of the kept sums.
+_CELLS = {
+    "staff": "k.staff_id = ANY(%(staff)s)",
+    "department": "k.department = %(department)s",
+    "deed": "upper(k.deed) LIKE upper(%(deed)s)",
+    "table": "upper(k.about) LIKE upper(%(table)s)",
+    "address": "k.address <<= %(address)s::inet",
+}
+FEW = 2_000  # hits of a search that are found by the words' index and sorted as they are; more are read day by day
+
+
 class Trail(Listing):
     """操作记录: who did what, when, from where, before and after."""
 
@@ -138,15 +153,23 @@ class Trail(Listing):
     )
 
     def base(self) -> QuerySet[Any]:
-        return AuditEntry.objects.select_related("staff").order_by("-pk")
-
-    def is_search(self) -> bool:
-        return bool(self.cleaned.get("words"))
+        return AuditEntry.objects.select_related("staff").defer("words").order_by("-at", "-pk")
 
     def narrow(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
-        rows = rows.filter(within(cleaned, "at"))
+        words = cleaned.get("words", "")
+        if wording.is_one_pair(words):
+            return wording.with_pairs(self.narrow_day(rows, {**cleaned, "words": ""}), words)
+        rows = self.narrow_day(rows, cleaned)
+        return wording.with_pairs(rows, words) if words else rows
+
+    def narrow_day(self, rows: QuerySet[Any], cleaned: Mapping[str, Any]) -> QuerySet[Any]:
+        """Return what the filters leave, for a day whose entries are read anyhow: the words' index is left out."""
+        if cleaned.get("since"):
+            rows = rows.filter(day__gte=cleaned["since"])
+        if cleaned.get("until"):
+            rows = rows.filter(day__lte=cleaned["until"])
         if cleaned.get("staff"):
-            rows = rows.filter(staff__username__icontains=cleaned["staff"])
+            rows = rows.filter(staff__in=self._staff)
         if cleaned.get("department"):
             rows = rows.filter(department=cleaned["department"])
         for name in ("deed", "table"):
@@ -156,7 +179,41 @@ class Trail(Listing):
             rows = rows.filter(row=cleaned["row"])
         if cleaned.get("address"):
             rows = rows.filter(address__within=cleaned["address"])
-        if words := cleaned.get("words"):
-            rows = rows.alias(words=wording.words()).alias(pairs=wording.pairs(F("words")))
-            rows = rows.filter(pairs__contains=wording.pairs(words.lower()), words__contains=words.lower())
-        return rows
+        return wording.with_text(rows, cleaned["words"]) if cleaned.get("words") else rows
+
+    @cached_property
+    def _staff(self) -> list[int]:
+        return list(Staff.objects.filter(username__icontains=self.cleaned["staff"]).values_list("pk", flat=True))
+
+    # -- how many there are: by kept sums, and of words by their index; the rows that share a number are few
+
+    def is_search(self) -> bool:
+        if self.cleaned.get("row"):
+            return True
+        return bool(self.cleaned.get("words")) and sum(count for _, count in self._with_words) <= FEW
+
+    @cached_property
+    def _with_words(self) -> list[tuple[dt.date, int]]:
+        """Return (day, entries) of a search for words, counted by one look at each entry that has their pairs."""
+        return list(self.rows.order_by().values_list("day").annotate(count=Count("pk")))
+
+    def _kept(self) -> list[tuple[dt.date, int]]:
+        """Return (day, entries) of what the other filters leave, from the kept sums."""
+        where, given = days(self.cleaned, "k.day")
+        for name, condition in _CELLS.items():
+            if value := self.cleaned.get(name):
+                where.append(condition)
+                given[name] = value
+        for name in ("deed", "table"):
+            if name in given:
+                given[name] = f"%{connection.ops.prep_for_like_query(given[name])}%"
+        if "staff" in given:
+            given["staff"] = self._staff
+        return TRAIL.read(["k.day"], where=where, **given)
+
+    def stretches(self) -> list[paging.Stretch]:
+        counted = self._with_words if self.cleaned.get("words") else self._kept()
+        return [paging.Stretch(Q(day=day), count) for day, count in sorted(counted, reverse=True)]
+
+    def in_stretches(self) -> QuerySet[Any]:
+        return self.narrow_day(self.base(), self.cleaned)

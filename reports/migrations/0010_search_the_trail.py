@@ -14,4 +14,5 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(model_name="auditentry", index=models.Index(fields=["row", "id"], name="audit_row")),
         migrations.RunSQL(wording.CREATE, wording.DROP),
+        migrations.RunSQL(wording.INDEX, "DROP INDEX audit_pairs"),
     ]

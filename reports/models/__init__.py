@@ -3,7 +3,7 @@
 from reports.models.paying import AuditOpinion, Settlement, SettlementLine, SettlementUse
 from reports.models.sealing import Seal
 from reports.models.standins import Closing, Reallocation, ShopFigures
-from reports.models.trail import AuditEntry, ExportJob
+from reports.models.trail import AuditEntry, ExportJob, TrailStep, TrailTally
 
 __all__ = [
     "AuditEntry",
@@ -16,4 +16,6 @@ __all__ = [
     "SettlementLine",
     "SettlementUse",
     "ShopFigures",
+    "TrailStep",
+    "TrailTally",
 ]

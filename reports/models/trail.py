@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 
 from huigou.tables import append_only
+from reports.models import wording
+
+# An entry's day is its block: a page is found by the days' counts and reads within one or a few of them.
+DAY = models.Func(
+    models.F("at"), template="(%(expressions)s AT TIME ZONE 'Asia/Shanghai')::date", output_field=models.DateField()
+)
+_STEP = """
+    INSERT INTO reports_trailstep (day, staff_id, department, deed, about, address, n)
+    SELECT day, staff_id, department, deed, "table", address, count(*) FROM new_rows GROUP BY 1, 2, 3, 4, 5, 6;
+    RETURN NULL;
+"""
 
 
 class AuditEntry(models.Model):
@@ -21,20 +33,79 @@ class AuditEntry(models.Model):
     before = models.JSONField("之前", default=dict)
     after = models.JSONField("之后", default=dict)
     note = models.CharField("说明", max_length=300, blank=True)
+    day = models.GeneratedField(expression=DAY, output_field=models.DateField(), db_persist=True, verbose_name="日期")
+    words = models.GeneratedField(
+        expression=wording.words(), output_field=models.TextField(), db_persist=True, verbose_name="文字"
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "工作人员操作记录"
-        ordering = ["-pk"]
+        ordering = ["-at", "-pk"]
         indexes = [
-            models.Index(fields=["staff", "at"], name="audit_staff"),
-            models.Index(fields=["at"], name="audit_at"),
-            models.Index(fields=["address", "id"], name="audit_address"),
+            # Holds whatever the list is filtered by: of a day without its words, only the index is read.
+            models.Index(
+                fields=["day", "at", "id"],
+                include=["staff", "department", "deed", "table", "address"],
+                name="audit_day",
+            ),
             models.Index(fields=["row", "id"], name="audit_row"),
         ]
-        triggers = append_only("auditentry")
+        triggers = [
+            *append_only("auditentry"),
+            pgtrigger.Trigger(
+                name="entry_is_counted",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_rows"),
+                func=_STEP,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.deed} {self.table} {self.row}"
+
+
+class TrailCell(models.Model):
+    """What a cell of the trail's tally and a step towards it are made of."""
+
+    day = models.DateField("日期")
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name="工作人员", related_name="+", db_index=False
+    )
+    department = models.CharField("部门", max_length=16, blank=True)
+    deed = models.CharField("动作", max_length=30)
+    about = models.CharField("对象", max_length=50)
+    address = models.GenericIPAddressField("来源地址", null=True)
+    n = models.BigIntegerField("条数")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.deed} {self.about} {self.n}"
+
+
+class TrailTally(TrailCell):
+    """How many entries of one day share staff, department, deed, what it is about, and address."""
+
+    class Meta:
+        verbose_name = verbose_name_plural = "操作记录统计"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "staff", "department", "deed", "about", "address"],
+                name="trail_tally_once",
+                nulls_distinct=False,
+                violation_error_message="该统计行已存在",
+            ),
+        ]
+
+
+class TrailStep(TrailCell):
+    """New entries that are not folded in yet, written by the entries' trigger."""
+
+    class Meta:
+        verbose_name = verbose_name_plural = "操作记录统计变动"
 
 
 class ExportJob(models.Model):

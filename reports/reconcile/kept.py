@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from coupons.tallies import CONSUMERS, COUPONS
 from merchants.tallies import USES
 from reports.reconcile.snapshot import AT_MOST, Finding, Snapshot, finding
+from reports.tallies import TRAIL
 
 _BATCHES = (
     "batch_id IN (SELECT b.id FROM coupons_batch b JOIN coupons_category c ON c.id = b.category_id"
     " WHERE c.campaign_id = %(campaign)s)"
 )
 _MERCHANTS = "merchant_id IN (SELECT id FROM merchants_merchant WHERE campaign_id = %(campaign)s)"
-_ALL = (("领取", COUPONS, _BATCHES), ("使用", USES, _MERCHANTS), ("买家", CONSUMERS, "true"))
+_ALL = (
+    ("领取", COUPONS, _BATCHES),
+    ("使用", USES, _MERCHANTS),
+    ("买家", CONSUMERS, "true"),
+    ("操作记录", TRAIL, "true"),
+)
 
 
 def kept_sums_agree(s: Snapshot) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ def test_the_page_has_the_two_fields_and_says_what_they_take(kept, desk_of):
 
 @pytest.mark.parametrize(
     ("asked", "index"),
-    [({"words": "参加中"}, "audit_pairs"), ({"address": "10.1.0.0/16"}, "audit_address"), ({"row": "7"}, "audit_row")],
+    [({"words": "参加中"}, "audit_pairs"), ({"words": "暂停"}, "audit_pairs"), ({"row": "7"}, "audit_row")],
 )
 def test_an_index_answers(kept, asked, index):
     rows = Trail.open(asked, clock.now()).rows.order_by().values("pk")

@@ -20,6 +20,7 @@ from huigou.fields import mask_name
 from huigou.models import Staff
 from merchants.models import Clerk, Merchant, Outlet, Redemption
 from reports import dashboard
+from reports.benchmark.lists.deeds import RARE, READER
 from reports.benchmark.lists.filling import NAME, PHONE
 
 LIMIT_MS = 300  # at the database, for everything that one page asks
@@ -34,6 +35,7 @@ class Page:
     model: str  # app.model of its list, or "" for 首页
     filters: dict[str, Any]
     number: int = 1
+    staff: str = "bench"  # whose department has the page
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def pages(campaign: Campaign) -> Iterator[Page]:
     for group in ("merchant", "outlet", "category", "day", "hour", "round", "stat"):
         yield Page(f"商家统计 {group}", "reports.shopfigures", {"group": group})
     yield Page("商家统计 商家+日期+品类+轮次", "reports.shopfigures", {**span, "category": "fuel", "round": "4"})
+    yield from _trail(day, span)
 
 
 def _coupons(campaign: Campaign, day: str, span: dict[str, str]) -> Iterator[Page]:
@@ -133,21 +136,47 @@ def _uses(campaign: Campaign, day: str, span: dict[str, str]) -> Iterator[Page]:
     yield Page("优惠券使用 买家手机号后四位", uses, {"phone": last4})
 
 
+def _trail(day: str, span: dict[str, str]) -> Iterator[Page]:
+    for title, filters in (
+        ("全部", {}),
+        ("一天", {"since": day, "until": day}),
+        ("日期", span),
+        ("账号", {"staff": "audit"}),
+        ("部门", {"department": "finance"}),
+        ("动作", {"deed": "登录"}),
+        ("动作（少见）", {"deed": "登记检查"}),
+        ("对象", {"table": "商家"}),
+        ("网段 /8", {"address": "10.0.0.0/8"}),
+        ("网段（少见）", {"address": "172.16.0.0/12"}),
+        (
+            "动作+对象+部门+网段+日期",
+            {"deed": "变更", "table": "商", "department": "audit", "address": "10.0.0.0/8", **span},
+        ),
+        ("内容 一词", {"words": "状态"}),
+        ("内容 多字", {"words": "乾安火锅店"}),
+        ("内容（少见）", {"words": RARE}),
+        ("内容+网段+动作", {"words": "参加中", "address": "10.0.0.0/8", "deed": "变更"}),
+    ):
+        for where, number in (("", 1), (" 中间", -2), (" 尾页", 10**9)):
+            yield Page(f"操作记录 {title}{where}", "reports.auditentry", filters, number, READER)
+    yield Page("操作记录 编号", "reports.auditentry", {"row": "7"}, 1, READER)
+
+
 def clerk_filter() -> str:
     """Return the filter of one clerk's name as the address holds it."""
     key = Clerk.objects.select_related("person").order_by("pk")[0].person.name_key
     return f"{bytes(key or b'').hex()}~{mask_name(NAME)}"
 
 
-def ask(page: Page, staff_id: int) -> Answer:
+def ask(page: Page) -> Answer:
     """Ask for a page some times, rendered as the browser gets it."""
     number, times = page.number, []
     if number < 0:  # the middle of whatever there is
-        number = max(1, _view(page, 1, staff_id).context_data["page"].paginator.num_pages // -number)
+        number = max(1, _view(page, 1).context_data["page"].paginator.num_pages // -number)
     for _ in range(TIMES):
         queries: list[float] = []
         with connection.execute_wrapper(_stopwatch(queries)):
-            shown = _view(page, number, staff_id)
+            shown = _view(page, number)
         times.append(sum(queries) * 1000)
     found = shown.context_data["page"] if page.model else None
     return Answer(
@@ -171,8 +200,8 @@ def _stopwatch(queries: list[float]) -> Callable[..., Any]:
     return timing
 
 
-def _view(page: Page, number: int, staff_id: int) -> Any:
-    staff = Staff.objects.get(pk=staff_id)  # anew, so that its rights are asked for as a request does
+def _view(page: Page, number: int) -> Any:
+    staff = Staff.objects.get(username=page.staff)  # anew, so that its rights are asked for as a request does
     if not page.model:
         return dashboard.state(clock.now(), staff)
     app, model = page.model.split(".")
@@ -183,9 +212,9 @@ def _view(page: Page, number: int, staff_id: int) -> Any:
     return view.changelist_view(request).render()
 
 
-def ask_all(campaign: Campaign, staff_id: int) -> list[Answer]:
+def ask_all(campaign: Campaign) -> list[Answer]:
     """Return every page's cost."""
-    return [ask(page, staff_id) for page in pages(campaign)]
+    return [ask(page) for page in pages(campaign)]
 
 
 def timed(deed: Callable[[], Any]) -> float:

@@ -20,6 +20,7 @@ from huigou import clock
 from huigou.fields import keyed_hash, normal_name, seal
 from huigou.models import Department, Staff
 from merchants.models import Merchant, Outlet
+from reports.benchmark.lists import deeds
 
 DRAWS_A_PERSON = 35  # seven rounds of five categories
 STOCK = {  # annex 1's faces in yuan, roughly in its shares: of 1,024 coupons
@@ -39,6 +40,7 @@ class Size:
     """How much: draws in all, about a tenth of them used, and how many of the draws no fold has seen yet."""
 
     draws: int
+    entries: int  # of the audit trail
     unswept: int = 20_000  # five seconds of a rush
 
     @property
@@ -60,6 +62,8 @@ def fill(size: Size, say: Callable[[str], object]) -> Campaign:
         "SELECT setval('coupons_draw_id_seq', %(draws)s), setval('merchants_redemption_id_seq', %(draws)s)",
         _given(campaign, size),
     )
+    say("操作记录")
+    deeds.fill(size.entries)
     say("VACUUM ANALYZE")
     _run("VACUUM (ANALYZE)", {})
     return campaign

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from coupons.tallies import CONSUMERS, COUPONS
 from merchants.tallies import USES
+from reports.tallies import TRAIL
 
 
 class Command(BaseCommand):
@@ -19,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="最后一行输出一个 JSON 对象")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done = {t.name: t.begin_anew() if options["anew"] else t.fold() for t in (COUPONS, CONSUMERS, USES)}
-        self.stdout.write(f"统计数已更新：领取 {done['coupons']}、买家 {done['consumers']}、使用 {done['uses']} 格")
+        done = {t.name: t.begin_anew() if options["anew"] else t.fold() for t in (COUPONS, CONSUMERS, USES, TRAIL)}
+        said = "领取 {coupons}、买家 {consumers}、使用 {uses}、操作记录 {trail} 格".format(**done)
+        self.stdout.write(f"统计数已更新：{said}")
         if options["json"]:
             self.stdout.write(json.dumps({"cells": done}))
