@@ -58,7 +58,7 @@ class Figures:
 
 def uses(count: int) -> Campaign:
     """Return a campaign in which ``count`` coupons were drawn, scanned and entered, every fen of it in the books."""
-    people = county.some_consumers(PEOPLE)
+    people = county.some_consumers(min(PEOPLE, count))
     campaign = county.a_campaign("export", {"dining": count}, clock.now() - dt.timedelta(hours=1))
     deck = county.deck_id(campaign, "dining")
     county.draw_history(deck, count, people)
