@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from coupons import fairness, publishing, seeds
 from coupons.drawing import together
@@ -172,11 +172,11 @@ def draw_due() -> int:
 
 
 class Undrawn(NamedTuple):
-    """A joint draw that was not held, or not to its end, before its round was over."""
+    """A joint draw that was not held, or not to its end; once its round is over, it never will be."""
 
     people: int  # registered
     given: int  # tickets given out
-    missing: int  # tickets due to them and never given out; their value lapsed to the pool with the round
+    missing: int  # tickets due to them and not given out; with the round's end their value lapses to the pool
 
     @property
     def word(self) -> str:
@@ -185,10 +185,20 @@ class Undrawn(NamedTuple):
 
 def undrawn(campaign: Campaign, now: dt.datetime) -> dict[int, Undrawn]:
     """Return {deck id: what was not drawn} of the campaign's rounds that are over; one query where all is in order."""
-    decks = Deck.objects.filter(round__campaign=campaign, round__closes_at__lte=now, contents__mode=fairness.LOTTERY)
-    short = decks.filter(next_ticket__lt=F("size")).annotate(listed=F("registrant_list__count"))
+    return _missing(Deck.objects.filter(round__campaign=campaign, round__closes_at__lte=now))
+
+
+def awaited(campaign: Campaign, now: dt.datetime) -> dict[int, Undrawn]:
+    """Return {deck id: what is still to be drawn} of open rounds whose registration has ended."""
+    rounds = [round_.pk for round_ in Round.objects.filter(campaign=campaign).open_at(now) if now >= ends_at(round_)]
+    return _missing(Deck.objects.filter(round__in=rounds))
+
+
+def _missing(decks: QuerySet[Deck]) -> dict[int, Undrawn]:
+    short = decks.filter(contents__mode=fairness.LOTTERY, next_ticket__lt=F("size"))
     found = {}
-    for deck_id, size, given, listed in short.values_list("pk", "size", "next_ticket", "listed"):
+    listed_of = short.annotate(listed=F("registrant_list__count"))
+    for deck_id, size, given, listed in listed_of.values_list("pk", "size", "next_ticket", "listed"):
         people = Registration.objects.filter(deck=deck_id).count() if listed is None else listed
         if (missing := min(size, people) - given) > 0:
             found[deck_id] = Undrawn(people, given, missing)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from coupons import funding, pausing
 from coupons.admin import place, shares
-from coupons.desk import Campaigns, Categories, Rounds, round_words
+from coupons.desk import Campaigns, Categories, Rounds, joint_words, round_words
 from coupons.lifecycle import propose
 from coupons.models import Batch, Campaign, Category, Round
 from huigou import clock
@@ -126,11 +126,12 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
                 for b in batches.order_by("category__position", "face_fen")
             ]
         decks = row.decks.select_related("category").order_by("category__position")
+        now = clock.now()
         return [
             Section(
                 str(row),
                 facts=[
-                    ("状态", round_words(row, clock.now())),
+                    ("状态", round_words(row, now, joint_words(row.campaign, now).get(row.pk, ""))),
                     ("抽奖开始", row.opens_at),
                     ("使用到期", clock.spoken(row.closes_at, end=True)),
                     ("录入截止", clock.spoken(row.entry_until, end=True)),

@@ -10,11 +10,13 @@ from django import forms
 from django.db.models import Count, QuerySet, Sum
 from django.urls import reverse
 
+from coupons import lottery
 from coupons.desk.campaign import CampaignListing
 from coupons.models import (
     Campaign,
     Category,
     ChangeRequest,
+    Deck,
     Round,
 )
 from huigou.listing import (
@@ -119,19 +121,40 @@ class Campaigns(Listing):
         ).order_by("-launched_at", "-pk")
 
 
-def round_words(round_: Round, now: dt.datetime) -> str:
-    """Return a round's state as people say it."""
+AWAITED = "待摇号"  # registration has ended and somebody is still to be drawn
+
+
+def round_words(round_: Round, now: dt.datetime, joint: str = "") -> str:
+    """Return a round's state as people say it; ``joint`` is what ``joint_words`` says of it."""
+    also = f"，{joint}" if joint else ""
     if round_.paused_at:
-        return "已暂停"
+        return f"已暂停{also}"
     state = round_.state(now)
     if state == "over":
-        return "已入账" if round_.booked_at else "已结束，待入账"
+        return f"已入账{also}" if round_.booked_at else f"已结束，待入账{also}"
     if state == "open":
-        return "进行中"
+        return joint or "进行中"
     return "已备奖" if round_.dealt_at else "未备奖"
 
 
-ROUND_TONES = {"已暂停": "bad", "进行中": "good", "已备奖": "wait", "已结束，待入账": "wait"}
+def round_tone(words: str) -> str:
+    """Return the tone of a round's state."""
+    if words.startswith("已暂停") or words.endswith(("未开奖", "未开完")):
+        return "bad"
+    return {"进行中": "good", "已备奖": "wait", "已结束，待入账": "wait", AWAITED: "wait"}.get(words, "off")
+
+
+def joint_words(campaign: Campaign | None, now: dt.datetime) -> dict[int, str]:
+    """Return {round: what is to be said of its joint draws}: 待摇号, or which were not held; no query for the wheel."""
+    if campaign is None or campaign.draw_mode != Campaign.DrawMode.LOTTERY:
+        return {}
+    awaited, missed = lottery.awaited(campaign, now), lottery.undrawn(campaign, now)
+    said: dict[int, list[str]] = {}
+    decks = Deck.objects.filter(pk__in=[*awaited, *missed]).select_related("category")
+    for deck in decks.order_by("round", "category__position", "pk") if awaited or missed else ():
+        words = f"{deck.category.name}{missed[deck.pk].word}" if deck.pk in missed else AWAITED
+        said.setdefault(deck.round_id, []).append(words)
+    return {number: "、".join(dict.fromkeys(words)) for number, words in said.items()}
 
 
 class Rounds(CampaignListing):
@@ -147,7 +170,7 @@ class Rounds(CampaignListing):
         Column("录入截止", lambda r: r.entry_until, Kind.MOMENT, width=20),
         Column("投放（张）", lambda r: r.released, Kind.COUNT, total="released"),
         Column("已抽（张）", lambda r: r.drawn, Kind.COUNT, total="drawn"),
-        Column("状态", lambda r: r.words, tone=lambda r: ROUND_TONES.get(r.words, "off"), width=12),
+        Column("状态", lambda r: r.words, tone=lambda r: round_tone(r.words), width=24),
         Column("暂停公告", lambda r: r.pause_notice, width=30),
     )
 
@@ -156,9 +179,10 @@ class Rounds(CampaignListing):
 
     def finish(self, rows: list[Any]) -> list[Any]:
         released, drawn = self._counts()
+        joint = joint_words(self.subject, self.now)
         for row in rows:
             row.released, row.drawn = released.get(row.pk, 0), drawn.get(row.pk, 0)
-            row.words = round_words(row, self.now)
+            row.words = round_words(row, self.now, joint.get(row.pk, ""))
         return rows
 
     def _counts(self) -> tuple[dict[int, int], dict[int, int]]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import Sum
 from django.urls import reverse
 
-from coupons.desk import round_words
+from coupons.desk import joint_words, round_words
 from coupons.models import Balance, Batch, Campaign, Deck, Freeze
 from coupons.models.books import Account
 from coupons.tallies import COUPONS
@@ -164,7 +164,7 @@ def round_of(seen: Seen) -> dict[str, Any] | None:
     )
     return {
         "title": str(current),
-        "words": round_words(current, now),
+        "words": round_words(current, now, joint_words(seen.campaign, now).get(current.pk, "")),
         "of": f"共 {len(rounds)} 轮",
         "span": f"{clock.spoken(current.opens_at)} — {clock.spoken(current.closes_at, end=True)}",
         "label": {"before": "距开始", "open": "距到期"}.get(state_, "已结束"),
