@@ -15,6 +15,10 @@ def _may(right: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(right)
 
 
+# Pages that stand under the address of one entry and belong to another: a plan is read where firms are known.
+_BELONGS = [(reverse_lazy("admin:merchants_merchant_plan"), reverse_lazy("admin:coupons_campaign_changelist"))]
+
+
 def _is_here(link: Any) -> Callable[[HttpRequest], bool]:
     """Mark the entry that leads nearest to the page: the theme's own rule marks 公告 on the posters' page too."""
     return lambda request: str(link) == _nearest(request)
@@ -25,9 +29,11 @@ def _nearest(request: HttpRequest) -> str:
     found: str | None = getattr(request, "_nearest_entry", None)
     if found is None:
         index = str(reverse_lazy("admin:index"))
-        entries = [str(item["link"]) for part in MENU for item in part["items"]]
-        leading = [entry for entry in entries if entry != index and request.path.startswith(entry)]
-        found = max(leading, key=len, default=index if request.path == index else "")
+        entries = {str(item["link"]): str(item["link"]) for part in MENU for item in part["items"]}
+        entries |= {str(page): str(entry) for page, entry in _BELONGS}
+        leading = [start for start in entries if start != index and request.path.startswith(start)]
+        nearest = max(leading, key=len, default=index if request.path == index else "")
+        found = entries.get(nearest, "")
         request._nearest_entry = found  # type: ignore[attr-defined]
     return found
 

@@ -247,6 +247,21 @@ def test_two_workbooks_left_at_sheet1_are_told_apart(db, settings, tmp_path):
     assert [(preview.title, len(preview.rows)) for preview in previews][3:] == [("附件1", 6), ("附件2", 6)]
 
 
+def test_the_menu_marks_the_entry_that_each_page_belongs_to(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    bureau = desk()
+
+    def marked(address: str) -> list[str]:
+        groups = bureau.get(address).context["sidebar_navigation"]
+        titles = [item["title"] for group in groups for item in group["items"] if item["active"]]
+        return [re.sub(r"<span.*?</span>", "", str(title)) for title in titles]
+
+    assert marked(HAND_IN) == ["活动与方案"]
+    assert marked(bureau.post(HAND_IN, books()).url) == ["活动与方案"]
+    assert marked(IMPORT) == ["商家管理"]
+    assert marked("/admin/coupons/campaign/") == ["活动与方案"]
+
+
 def test_nobody_else_hands_in_a_plan(db):
     for department in ("finance", "audit", "leaders", "operator"):
         assert desk(department).post(HAND_IN, books()).status_code == 403
