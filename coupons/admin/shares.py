@@ -14,6 +14,7 @@ from coupons.models import Round
 from huigou import clock
 from huigou.admin.deed import Deed
 from huigou.admin.desk import Section
+from huigou.admin.moment import MomentField
 
 
 def _hexadecimal(text: str, least: int, most: int) -> bytes:
@@ -49,8 +50,8 @@ class ShareForm(forms.Form):
 class PostponementForm(forms.Form):
     """New times and the notice that everybody reads."""
 
-    opens_at = forms.DateTimeField(label="抽奖开始", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
-    closes_at = forms.DateTimeField(label="使用到期", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    opens_at = MomentField("抽奖开始")
+    closes_at = MomentField("使用到期", is_end=True)
     notice = forms.CharField(label="延期公告", max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
     reason = forms.CharField(label="理由", max_length=300, widget=forms.Textarea(attrs={"rows": 2}))
 
