@@ -53,6 +53,7 @@ class Column:
     tone: Callable[[Any], str] | None = None
     full: Callable[[Any], Any] | None = None
     only: str = ""  # "page" or "workbook"; both when empty
+    of_person: bool = False  # tells of a person without a ``full`` value: a mask with four digits, a nickname
 
     def shown(self, value: Any) -> str:
         """Return a value as the page shows it."""
@@ -244,6 +245,11 @@ class Listing(ABC):
         self.form = self.Filters(params)
         self.prepare(self.form)
         self.is_valid = self.form.is_valid()
+
+    @classmethod
+    def holds_people(cls) -> bool:
+        """Say whether a workbook of the list tells of persons what their shredding destroys, masked or not."""
+        return any(column.of_person or column.full for column in cls.columns)
 
     @classmethod
     def open(cls, params: Mapping[str, Any], now: dt.datetime) -> Listing:

@@ -48,8 +48,8 @@ class Attempts(OfOneFirm):
     columns = (
         Column("时间", lambda a: a.at, Kind.MOMENT, width=20),
         Column("店面", lambda a: a.clerk.outlet.name if a.clerk else "", width=20),
-        Column("员工姓名", lambda a: a.clerk.person.masked_name if a.clerk else "", width=10),
-        Column("员工电话", lambda a: a.clerk.person.masked_phone if a.clerk else "", width=14),
+        Column("员工姓名", lambda a: a.clerk.person.masked_name if a.clerk else "", width=10, of_person=True),
+        Column("员工电话", lambda a: a.clerk.person.masked_phone if a.clerk else "", width=14, of_person=True),
         Column("动作", lambda a: VERBS.get(a.verb, a.verb), width=10),
         Column(
             "结果", lambda a: outcome_words(a.outcome), tone=lambda a: "good" if a.outcome == "ok" else "bad", width=30

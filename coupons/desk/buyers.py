@@ -56,7 +56,7 @@ class Consumers(CampaignListing):
             width=14,
             link=lambda c: reverse("admin:coupons_consumer_page", args=[c.pk]),
         ),
-        Column("微信名", lambda c: c.wechat_name, width=18),
+        Column("微信名", lambda c: c.wechat_name, width=18, of_person=True),
         Column("位置核对", lambda c: c.get_place_display(), width=10),
         Column("领取", lambda c: c.drawn, Kind.COUNT, width=8),
         Column("使用", lambda c: c.used, Kind.COUNT, width=8),
@@ -219,7 +219,7 @@ class Reveals(Listing):
     columns = (
         Column("时间", lambda r: r.at, Kind.MOMENT, width=20),
         Column("查看人", lambda r: str(r.staff), width=20),
-        Column("个人信息", lambda r: str(r.person), width=20),
+        Column("个人信息", lambda r: str(r.person), width=20, of_person=True),
         Column("理由", lambda r: r.reason, width=40),
     )
 

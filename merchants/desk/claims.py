@@ -96,7 +96,7 @@ class Coupons(CampaignListing):
         Column("金额", lambda c: c.face_fen, Kind.FACE, total="face", width=10),
         Column("类型（品类）", lambda c: c.batch.category.name, width=12),
         Column("姓名", lambda c: c.holder.person.masked_name, full=lambda c: c.holder.person.name or "", width=10),
-        Column("微信名", lambda c: c.holder.wechat_name, width=18),
+        Column("微信名", lambda c: c.holder.wechat_name, width=18, of_person=True),
         Column("手机号", lambda c: c.holder.person.masked_phone, full=lambda c: c.holder.person.phone or "", width=14),
         Column("使用情况", lambda c: c.use, tone=lambda c: USE_TONES[c.use], width=20),
         Column("商家", lambda c: c.spent.outlet.name if c.spent else "", width=20),

@@ -36,7 +36,7 @@ class Complaints(OfOneFirm, CampaignListing):
     columns = (
         Column("编号", lambda c: c.pk, width=8),
         Column("商家", lambda c: c.merchant.name, width=24),
-        Column("买家", lambda c: c.consumer.person.masked_phone, width=14),
+        Column("买家", lambda c: c.consumer.person.masked_phone, width=14, of_person=True),
         Column(
             "内容", lambda c: c.text, width=44, link=lambda c: reverse("admin:merchants_complaint_page", args=[c.pk])
         ),

@@ -141,7 +141,7 @@ class Clerks(OfOneFirm, CampaignListing):
         Column("企业名称", lambda c: c.outlet.merchant.name, width=24),
         Column("员工姓名", lambda c: c.person.masked_name, full=lambda c: c.person.name or "", width=10),
         Column("员工电话", lambda c: c.person.masked_phone, full=lambda c: c.person.phone or "", width=14),
-        Column("员工微信号", lambda c: c.wechat_name, width=16),
+        Column("员工微信号", lambda c: c.wechat_name, width=16, of_person=True),
         Column("店主", lambda c: "是" if c.is_owner else "否", width=6),
         Column("绑定时间", lambda c: c.bound_at, Kind.MOMENT, width=20),
         Column(

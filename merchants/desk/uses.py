@@ -112,11 +112,11 @@ class Uses(CampaignListing):
             width=20,
             link=lambda r: reverse("admin:merchants_redemption_page", args=[r.pk]),
         ),
-        Column("员工微信号", clerk_wechat, width=14),
+        Column("员工微信号", clerk_wechat, width=14, of_person=True),
         Column("员工姓名", lambda r: r.clerk.person.masked_name, full=lambda r: r.clerk.person.name or "", width=10),
         Column("员工电话", lambda r: r.clerk.person.masked_phone, full=lambda r: r.clerk.person.phone or "", width=14),
         Column("金额", lambda r: r.face_fen, Kind.FACE, total="face", width=10),
-        Column("买家微信号", lambda r: r.consumer.wechat_name, width=16),
+        Column("买家微信号", lambda r: r.consumer.wechat_name, width=16, of_person=True),
         Column(
             "买家手机号",
             lambda r: r.consumer.person.masked_phone,

@@ -9,21 +9,24 @@ from django.db.models import Max
 from coupons.models import Person
 from huigou import deeds
 from reports.exports import jobs
+from reports.exports.catalogue import LISTS
 from reports.models import ExportJob
 
 
 def forget_shredded() -> int:
-    """Delete the files with full names that were begun before the latest shredding; return how many. Idempotent.
+    """Delete the files that tell of persons and were begun before the latest shredding; return how many. Idempotent.
 
-    Who stands in a file is not asked: it was read when the shredded person still had a name. One that is being
-    written now is met the next night.
+    Masked ones too: the last four digits and the nickname in them are what a shredding empties in the database
+    (design.md 8). Who stands in a file is not asked: it was read when the shredded person still had a name. One that
+    is being written now is met the next night.
     """
     last = Person.objects.aggregate(at=Max("shredded_at"))["at"]
     if last is None:
         return 0
     done = 0
     over = [ExportJob.State.READY, ExportJob.State.FAILED]
-    for job in ExportJob.objects.filter(filters__has_key=jobs.PERSONS, state__in=over, started_at__lte=last):
+    kinds = [code for code, listing in LISTS.items() if listing.holds_people()]
+    for job in ExportJob.objects.filter(kind__in=kinds, state__in=over, started_at__lte=last):
         files = [*jobs.folder().glob(f"{job.pk}-*.xlsx"), jobs.folder() / "unfinished" / str(job.pk)]
         if not job.file and not any(path.exists() for path in files):
             continue
