@@ -161,7 +161,7 @@ class Transfer(models.Model):
         RETURN = "return", "返还财政"
         CARRY_OVER = "carry", "转作下一轮"
 
-    campaign = models.ForeignKey(Campaign, models.PROTECT, verbose_name="活动", db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, verbose_name="活动", db_index=False, db_constraint=False)
     code = models.CharField("事由", max_length=10, choices=Code.choices)
     debit_kind = models.CharField("转出账户", max_length=10, choices=Account.choices)
     debit_key = models.BigIntegerField("转出账户号", default=0)
@@ -274,6 +274,12 @@ class Transfer(models.Model):
                     -- The closing locks the campaign's row: whoever wrote first is waited for, whoever comes later waits
                     -- here and then reads that it is closed.
                     PERFORM 1 FROM coupons_campaign WHERE id IN (SELECT campaign_id FROM new_rows) FOR KEY SHARE;
+                    -- All rows at once, where a foreign key would look each up by itself; a campaign is never deleted.
+                    IF EXISTS (SELECT 1 FROM new_rows n LEFT JOIN coupons_campaign c ON c.id = n.campaign_id
+                               WHERE c.id IS NULL) THEN
+                        RAISE EXCEPTION 'a transfer is of a campaign'
+                            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'transfer_of_a_campaign';
+                    END IF;
                     IF EXISTS (SELECT 1 FROM coupons_campaign c WHERE c.closed_at IS NOT NULL
                                AND c.id IN (SELECT campaign_id FROM new_rows)) THEN
                         RAISE EXCEPTION 'the books of this campaign are closed' USING CONSTRAINT = 'books_closed';
@@ -284,7 +290,7 @@ class Transfer(models.Model):
                                      OR r.verb <> n.code OR r.campaign_id <> n.campaign_id)) THEN
                         RAISE EXCEPTION 'not approved' USING CONSTRAINT = 'transfer_needs_approval';
                     END IF;
-                    -- All rows at once, where a foreign key would look each up by itself; a coupon is never deleted.
+                    -- Nor is a coupon.
                     IF EXISTS (SELECT 1 FROM new_rows n LEFT JOIN coupons_coupon k ON k.draw_id = n.coupon_id
                                WHERE n.coupon_id IS NOT NULL AND k.draw_id IS NULL) THEN
                         RAISE EXCEPTION 'a transfer is of a coupon'

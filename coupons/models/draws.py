@@ -143,7 +143,13 @@ class Draw(models.Model):
     drawn_at = models.DateTimeField("抽奖时间")
     kind = models.CharField("类别", max_length=4, choices=Kind.choices, default=Kind.DRAW)
     consumer = models.ForeignKey(
-        Consumer, models.PROTECT, null=True, verbose_name="买家", related_name="draws", db_index=False
+        Consumer,
+        models.PROTECT,
+        null=True,
+        verbose_name="买家",
+        related_name="draws",
+        db_index=False,
+        db_constraint=False,
     )
     # HMAC of phone and round: who drew, for the rule and for the log, without saying who; outlives an unbinding.
     pseudonym = models.BinaryField("代号", max_length=32)

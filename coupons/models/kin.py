@@ -2,8 +2,8 @@
 
 A foreign key looks each row up by itself, at the commit and under the deck's lock: nine of them took a third of a
 draw's time. What can never be deleted needs no lock either, so that one look for all rows of a statement is enough:
-decks, draws and coupons refuse DELETE by their own triggers and TRUNCATE by the one here. A coupon's round and holder
-are its draw's, whose deck and consumer hold them by their own foreign keys; its batch is held by the round's release,
+decks, draws and coupons refuse DELETE by their own triggers, consumers and campaigns by the one here, and all of them
+TRUNCATE. A coupon's round and holder are its draw's, whose deck holds them; its batch is held by the round's release,
 which is frozen once the round is dealt.
 
 Each also refuses what belongs to a closed campaign, as ``closed`` does for other tables.
@@ -12,7 +12,7 @@ Each also refuses what belongs to a closed campaign, as ``closed`` does for othe
 from __future__ import annotations
 
 _FUNCTION = """
-CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     rounds bigint[];
     is_astray boolean;
@@ -27,6 +27,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+"""
+_TRIGGER = """
 DROP TRIGGER {table}_stays_closed_insert ON {table};
 CREATE TRIGGER {name} AFTER INSERT ON {table}
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION {name}();
@@ -65,6 +67,12 @@ KIN = (
         "round": "k.round_id",
     },
 )
+DRAW_OF_SOMEBODY = {
+    **KIN[0],
+    "words": "a draw is of a deck, and of a consumer if of anybody",
+    "parents": f"{KIN[0]['parents']} LEFT JOIN coupons_consumer p ON p.id = c.consumer_id",
+    "astray": "d.id IS NULL OR (c.consumer_id IS NOT NULL AND p.id IS NULL)",
+}
 NEVER_EMPTIED = """
 CREATE FUNCTION coupons_never_emptied() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -83,10 +91,35 @@ DROP TRIGGER coupon_never_emptied ON coupons_coupon;
 DROP TRIGGER allotment_never_emptied ON coupons_allotment;
 DROP FUNCTION coupons_never_emptied();
 """
+# A consumer is unbound and shredded, a campaign closed: both rows stay.
+NEVER_DELETED = """
+CREATE FUNCTION coupons_never_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never deleted', TG_TABLE_NAME USING CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER consumer_never_deleted BEFORE DELETE ON coupons_consumer
+    FOR EACH ROW EXECUTE FUNCTION coupons_never_deleted();
+CREATE TRIGGER campaign_never_deleted BEFORE DELETE ON coupons_campaign
+    FOR EACH ROW EXECUTE FUNCTION coupons_never_deleted();
+CREATE TRIGGER consumer_never_emptied BEFORE TRUNCATE ON coupons_consumer EXECUTE FUNCTION coupons_never_emptied();
+CREATE TRIGGER campaign_never_emptied BEFORE TRUNCATE ON coupons_campaign EXECUTE FUNCTION coupons_never_emptied();
+"""
+MAY_BE_DELETED = """
+DROP TRIGGER consumer_never_deleted ON coupons_consumer;
+DROP TRIGGER campaign_never_deleted ON coupons_campaign;
+DROP TRIGGER consumer_never_emptied ON coupons_consumer;
+DROP TRIGGER campaign_never_emptied ON coupons_campaign;
+DROP FUNCTION coupons_never_deleted();
+"""
 
 
 def keep_kin(**kin: str) -> str:
     """Return the SQL of one table's trigger; ``astray`` is true of a row in ``changed`` that belongs to nothing."""
+    return _FUNCTION.format(**kin) + _TRIGGER.format(**kin)
+
+
+def say_anew(**kin: str) -> str:
+    """Return the SQL that gives a table's trigger another condition."""
     return _FUNCTION.format(**kin)
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg import sql
 
+from coupons.models import Draw
 from huigou import rights
 from huigou.tables import APPEND_ONLY
 from tests import factories
@@ -217,6 +218,10 @@ TRIGGERS: dict[str, tuple[str, str, str]] = {
 # Each has its race or its refusal, with the guard off beside it, where its own subject is tested.
 ELSEWHERE = {
     "allotment_never_emptied": "below",
+    "campaign_never_deleted": "below",
+    "campaign_never_emptied": "below",
+    "consumer_never_deleted": "below",
+    "consumer_never_emptied": "below",
     "coupon_never_emptied": "below",
     "deck_never_emptied": "below",
     "registration_before_the_list": "tests/draws",
@@ -280,13 +285,32 @@ def test_a_coupon_is_of_its_draws_round_release_holder_and_face(settled):
     assert tried(alone) == "transfer_of_a_coupon"
 
 
+def test_a_draw_is_somebodys_and_a_transfer_some_campaigns(settled):
+    """Neither has a foreign key: the statement's trigger asks for all of its rows at once."""
+    draw = (
+        "INSERT INTO coupons_draw (deck_id, ticket, face_fen, drawn_at, kind, consumer_id, pseudonym, turn, entry_hash,"
+        " channel) SELECT deck_id, 900 + n, face_fen, drawn_at, kind, %(who)s, convert_to('p' || n, 'UTF8'), turn,"
+        " entry_hash, channel FROM coupons_draw, generate_series(1, 2) n WHERE id = %(draw)s"
+    )
+    like = Draw.objects.filter(kind="draw").first()
+    assert tried(draw, {"draw": like.pk, "who": like.consumer_id}) == "nothing"
+    assert tried(draw, {"draw": like.pk, "who": 1_000_000}) == "draw_of_a_deck"
+    moved = (
+        "INSERT INTO coupons_transfer (campaign_id, code, debit_kind, debit_key, credit_kind, credit_key, amount_fen,"
+        " subject_kind, actor_kind, at) SELECT {campaign}, 'void', 'round', 2, 'pool', 2, 1, '', 'system', now()"
+    )
+    assert tried(moved.format(campaign=settled.campaign.pk)) == "nothing"
+    assert tried(moved.format(campaign="1000000")) == "transfer_of_a_campaign"
+
+
 def test_what_is_never_deleted_is_not_emptied_either(settled):
     """What hangs on a row by a trigger is not asked when the row goes: it never goes, not even for the owner."""
-    for table in ("coupons_deck", "coupons_coupon", "coupons_allotment"):
+    kept = ("deck_is_sealed", "coupon_way_of_life", "round_is_dealt", "consumer_never_deleted", "campaign_never_deleted")
+    for table in ("coupons_deck", "coupons_coupon", "coupons_allotment", "coupons_consumer", "coupons_campaign"):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL ROLE NONE")
             assert tried(f"TRUNCATE {table} CASCADE") == f"{table.removeprefix('coupons_')}_never_emptied"
-            assert tried(f"DELETE FROM {table}") in ("deck_is_sealed", "coupon_way_of_life", "round_is_dealt")
+            assert tried(f"DELETE FROM {table}") in kept
             cursor.execute("SET LOCAL huigou.allow_truncate = 'on'")  # the control
             assert tried(f"TRUNCATE {table} CASCADE") == "nothing"
             transaction.set_rollback(True)
