@@ -47,9 +47,11 @@ class Question(Generic[Asked, Told]):
         self._end()
 
     def _end(self) -> None:
+        # What it calls comes to hold this question: not let go, each would be a cycle left to the collector.
+        then, self._then = self._then, None
         self._is_open.release()
-        if self._then is not None:
-            self._then(self)
+        if then is not None:
+            then(self)
 
     def result(self, timeout: float = -1) -> Told:
         """Wait for the answer; raises TimeoutError, or what went wrong."""

@@ -144,7 +144,7 @@ class Platform:
     def _children(self) -> list[Child]:
         celery = [str(BIN / "celery"), "--quiet", "-A", "huigou"]
         web = [
-            *(str(BIN / "granian"), "--interface", "rsgi", "huigou.rsgi:application", "--no-ws"),
+            *(str(BIN / "granian"), "--interface", "rsgi", "huigou.rsgi:application", "--no-ws", "--loop", "uvloop"),
             *("--host", self.host, "--port", str(self.port), "--respawn-failed-workers"),
             *("--workers", os.environ.get("WEB_WORKERS", "2")),
             *("--backlog", "4096", "--log-level", "error"),

@@ -175,7 +175,15 @@ def free_port() -> int:
 @contextmanager
 def web(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Serve the benchmark's database as `make run` serves the platform's: granian, RSGI, two workers."""
-    command = [Path(sys.executable).parent / "granian", "--interface", "rsgi", "huigou.rsgi:application", "--no-ws"]
+    command = [
+        Path(sys.executable).parent / "granian",
+        "--interface",
+        "rsgi",
+        "huigou.rsgi:application",
+        "--no-ws",
+        "--loop",
+        "uvloop",
+    ]
     command += ["--host", HOST, "--port", port, "--workers", WORKERS]
     command += ["--backlog", 4096, "--log-level", "error"]
     with log.open("wb") as out:
