@@ -22,8 +22,10 @@ import time
 import uuid
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.db import close_old_connections
+from django.http import HttpRequest
 
 from coupons import consumers, drawing, waiting, welcome
 from coupons.drawing.batcher import PASSING, WAIT_S
@@ -41,11 +43,15 @@ MAX_BODY = 1_000  # bytes; the honest request has about 100
 ROUTE_LIFE_S = 1.0
 SAME_ORIGIN_HEADER = "x-requested-with"
 SAME_ORIGIN_VALUE = "huigou"
+KEY_HEADER = "idempotency-key"
 
 CODE = re.compile(r"[-a-zA-Z0-9_]{1,40}")  # a category's code, as a Django slug
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
+Wanted = tuple[str, int | None, uuid.UUID | None]  # category code, turn, request key
+
 log = logging.getLogger(__name__)
+_as_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _routes: dict[str, tuple[float, int]] = {}
 _looking = threading.Lock()
 
@@ -58,7 +64,7 @@ async def ahead(site: Site, scope: Any, protocol: Any) -> serving.Answer | None:
         except Exception:
             log.exception("a draw fell over")
             status, body = SERVER_ERROR.status, SERVER_ERROR().as_dict()
-        return status, HEADERS, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return status, HEADERS, _as_text(body).encode()
     if scope.path == welcome.PATH and scope.method == "GET" and not scope.query_string:
         return await welcome.answer(site, scope)
     return None
@@ -74,7 +80,10 @@ async def answer(site: Site, scope: Any, protocol: Any) -> tuple[int, dict[str, 
         token = tokens.read("c", tokens.in_header(cookies, consumers.COOKIE))
         if token is None:
             raise NOT_BOUND()
-        category, turn, key = read_request(await _body(headers, protocol))
+        if scope.query_string:  # no body to wait for: the way of our own page
+            category, turn, key = read_query(scope.query_string, headers.get(KEY_HEADER))
+        else:
+            category, turn, key = read_request(await _body(headers, protocol))
         fact = _fact_at_hand(category)
         if fact is None:
             fact = await site.in_thread(partial(_fact, category))
@@ -162,18 +171,41 @@ def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key
     raise AssertionError("the second attempt returns or raises")
 
 
-def read_request(raw: bytes) -> tuple[str, int | None, uuid.UUID | None]:
+def read(request: HttpRequest) -> Wanted:
+    """Return what a request to Django asks for; raises BAD_INPUT."""
+    if query := request.META["QUERY_STRING"]:
+        return read_query(query, request.headers.get(KEY_HEADER))
+    return read_request(request.body)
+
+
+def read_query(query: str, key: str | None) -> Wanted:
+    """Return category code, turn and request key of ``?category=dining&turn=1`` and its header; raises BAD_INPUT.
+
+    A body comes to Python in a turn of its own, which costs a fifth of a draw's time.
+    """
+    try:
+        data = dict(parse_qsl(query, strict_parsing=True, max_num_fields=2))
+        turn = data.get("turn")
+        return _wanted(data["category"], turn if turn is None else int(turn), key)
+    except (ValueError, KeyError):
+        raise BAD_INPUT(what="抽奖请求") from None
+
+
+def read_request(raw: bytes) -> Wanted:
     """Return category code, turn and request key of a body; raises BAD_INPUT."""
     try:
         data = json.loads(raw)
-        category, turn, key = data["category"], data.get("turn"), data.get("key")
-        if not (isinstance(category, str) and CODE.fullmatch(category)):
-            raise ValueError
-        if not (turn is None or (type(turn) is int and 1 <= turn <= 20)):
-            raise ValueError
-        return category, turn, uuid.UUID(key) if key else None
+        return _wanted(data["category"], data.get("turn"), data.get("key"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BAD_INPUT(what="抽奖请求") from None
+
+
+def _wanted(category: object, turn: object, key: Any) -> Wanted:
+    if not (isinstance(category, str) and CODE.fullmatch(category)):
+        raise ValueError
+    if not (turn is None or (type(turn) is int and 1 <= turn <= 20)):
+        raise ValueError
+    return category, turn, uuid.UUID(key) if key else None
 
 
 def open_deck_id(category: str) -> int:

@@ -44,13 +44,12 @@ class Phone:
         self.connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=60)
 
     def turn(self, consumer: Consumer, category: str) -> tuple[int, dict]:
-        body = json.dumps({"category": category, "turn": 1, "key": str(uuid.uuid4())})
         headers = {
-            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid.uuid4()),
             "X-Requested-With": "huigou",
             "Cookie": f"{consumers.COOKIE}={consumers.cookie_of(consumer)}",
         }
-        self.connection.request("POST", "/api/v1/draws", body, headers)
+        self.connection.request("POST", f"/api/v1/draws?category={category}&turn=1", headers=headers)
         answer = self.connection.getresponse()
         return answer.status, json.loads(answer.read())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,11 +20,16 @@ class CreateDraw(OwnPagesView):
     @extend_schema(
         operation_id="draw",
         request=DrawRequest,
+        parameters=[
+            OpenApiParameter("category", str, description="品类代码；写在地址里时不需要请求体，处理更快"),
+            OpenApiParameter("turn", int, description="第几次，从 1 起"),
+            OpenApiParameter("Idempotency-Key", UUID, OpenApiParameter.HEADER, description="请求号，同请求体的 key"),
+        ],
         responses={200: DrawAnswer, **dict.fromkeys((400, 401, 409, 429), RefusalSerializer)},
         summary="抽奖：每个品类每轮最多一张",
     )
     def post(self, request: Request) -> Response:
         consumer = consumers.required(request)
-        category, turn, key = rush.read_request(request.body)
+        category, turn, key = rush.read(request)
         rush.hold_back(consumer.pk, category, cookie_of(request))
         return Response(rush.draw_as(consumer.pk, consumer.session_version, category, turn, key))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 
 from coupons import consumers
 from coupons.rush import PATH
 from huigou import tokens
+
+OF_OUR_PAGE = ["X-Requested-With: huigou"]
 
 
 def get(path: str, person: int | None = None) -> bytes:
@@ -18,13 +19,13 @@ def get(path: str, person: int | None = None) -> bytes:
 
 def draw(category: str, person: int) -> bytes:
     """Return a person's draw as the page's script sends it."""
-    body = json.dumps({"category": category, "turn": 1, "key": str(uuid.uuid4())}).encode()
-    return post(PATH, person, body)
+    headers = [*OF_OUR_PAGE, "Content-Length: 0", f"Idempotency-Key: {uuid.uuid4()}"]
+    return _request("POST", f"{PATH}?category={category}&turn=1", headers, person)
 
 
 def post(path: str, person: int, body: bytes = b"{}") -> bytes:
     """Return a POST of JSON by the page's script."""
-    headers = ["Content-Type: application/json", f"Content-Length: {len(body)}", "X-Requested-With: huigou"]
+    headers = [*OF_OUR_PAGE, "Content-Type: application/json", f"Content-Length: {len(body)}"]
     return _request("POST", path, headers, person) + body
 
 

@@ -149,9 +149,13 @@ def test_what_nobody_foresaw_is_said_in_the_same_shape(phone, monkeypatch):
 # ---- the way ahead of Django says the same
 
 
-def rushed(headers: dict[str, str], body: bytes) -> tuple[int, dict]:
-    answer = asked(lambda *_: pytest.fail("left to Django"), "POST", rush.PATH, headers, body)
+def rushed(headers: dict[str, str], body: bytes, query: str = "") -> tuple[int, dict]:
+    answer = asked(lambda *_: pytest.fail("left to Django"), "POST", rush.PATH, headers, body, query_string=query)
     return answer.status, json.loads(answer.body)
+
+
+def cookies_of(phone: Client) -> str:
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
 
 
 @pytest.mark.parametrize(
@@ -182,20 +186,44 @@ def test_both_ways_say_alike_that_there_is_nothing_to_draw(phone, category):
     refuse_alike(phone, OWN, json.dumps({"category": category}).encode())
 
 
-def refuse_alike(phone: Client, headers: dict[str, str], body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        ("category=din%00ing", None),
+        ("category=&turn=1", None),
+        ("turn=1", None),
+        ("category=dining&turn=0", None),
+        ("category=dining&turn=21", None),
+        ("category=dining&turn=one", None),
+        ("category=dining&turn=1&more=1", None),
+        ("category=dining", "no uuid"),
+        ("%ff", None),
+        ("category", None),
+    ],
+)
+def test_both_ways_refuse_an_address_alike(phone, query, key):
+    headers = {**OWN, **({"Idempotency-Key": key} if key else {})}
+    refuse_alike(phone, headers, b"", query)
+    assert rushed({**headers, "Cookie": cookies_of(phone)}, b"", query)[1]["code"] == "bad_input"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_ways_find_nothing_to_draw_at_an_address_alike(phone):
+    refuse_alike(phone, OWN, b"", "category=none&turn=1")
+
+
+def refuse_alike(phone: Client, headers: dict[str, str], body: bytes, query: str = "") -> None:
     plain = Client()
     plain.cookies = phone.cookies
-    view = plain.generic("POST", rush.PATH, body, JSON, headers=headers)
-    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
-    ahead = rushed({**headers, "Cookie": cookies}, body)
+    view = plain.generic("POST", rush.PATH, body, JSON, headers=headers, QUERY_STRING=query)
+    ahead = rushed({**headers, "Cookie": cookies_of(phone)}, body, query)
     assert ahead[0] == view.status_code
     assert ahead[1]["code"] == view.json()["code"]
 
 
 def test_a_draw_that_falls_over_ahead_of_django_is_said_too(phone, monkeypatch):
     monkeypatch.setattr(rush, "read_request", lambda *_: 1 / 0)
-    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in phone.cookies.items())
-    status, body = rushed({**OWN, "Cookie": cookies}, b'{"category": "dining"}')
+    status, body = rushed({**OWN, "Cookie": cookies_of(phone)}, b'{"category": "dining"}')
     assert (status, body["code"]) == (500, "server_error")
 
 

@@ -305,7 +305,13 @@ def test_a_draw_is_somebodys_and_a_transfer_some_campaigns(settled):
 
 def test_what_is_never_deleted_is_not_emptied_either(settled):
     """What hangs on a row by a trigger is not asked when the row goes: it never goes, not even for the owner."""
-    kept = ("deck_is_sealed", "coupon_way_of_life", "round_is_dealt", "consumer_never_deleted", "campaign_never_deleted")
+    kept = (
+        "deck_is_sealed",
+        "coupon_way_of_life",
+        "round_is_dealt",
+        "consumer_never_deleted",
+        "campaign_never_deleted",
+    )
     for table in ("coupons_deck", "coupons_coupon", "coupons_allotment", "coupons_consumer", "coupons_campaign"):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL ROLE NONE")

@@ -437,4 +437,6 @@ def test_the_answer_is_the_rush_paths_and_the_apis_alike(county, wang, client):
     )
     assert (status, answer.status_code) == (200, 200)
     assert {**answer.json(), "repeated": False} == body
+    by_address = client.post(f"{rush.PATH}?category=dining&turn=1", headers={"X-Requested-With": "huigou"})
+    assert by_address.json() == answer.json()
     assert body["face_fen"] == cards_of(factories.deck_of(county))[body["ticket"]]

@@ -32,9 +32,9 @@ export class NoConnection extends Error {}
 
 // A refusal is an answer (Refused). A dead line, a timeout, or a gateway's page instead of our JSON is not: the deed may
 // have been done, so the caller asks again with the same key and never says that it failed.
-export async function call(path, { method = "GET", body, timeoutMs = 8000 } = {}) {
+export async function call(path, { method = "GET", body, headers: more, timeoutMs = 8000 } = {}) {
   // The header is what another site's form cannot send; with it and a SameSite cookie no token is needed.
-  const headers = { Accept: "application/json", "X-Requested-With": "huigou" };
+  const headers = { Accept: "application/json", "X-Requested-With": "huigou", ...more };
   if (body && !(body instanceof FormData)) {
     headers["Content-Type"] = "application/json";
     body = JSON.stringify(body);

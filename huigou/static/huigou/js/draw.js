@@ -71,11 +71,12 @@ async function draw() {
   turning = true;
   const key = store.get(keyName()) || newKey();
   store.set(keyName(), key);
+  const address = `/api/v1/draws?category=${page.category}&turn=${page.turn}`;
   label("抽奖中");
   tell("正在抽奖…");
   try {
     const answer = await insist(
-      () => call("/api/v1/draws", { method: "POST", body: { category: page.category, turn: page.turn, key } }),
+      () => call(address, { method: "POST", headers: { "Idempotency-Key": key } }),
       (n) => {
         label("确认中");
         tell("正在确认…", n > 2 ? "网络不稳，正在自动重试。您的这次抽奖已登记同一编号，不会重复，也不会丢失。" : "请稍候，不用再点");
