@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import http.client
 import json
@@ -137,6 +138,23 @@ def test_everybody_who_waits_is_told_the_own_answer():
     with pytest.raises(TimeoutError):
         Never("never", 8).submit(1).result(0.05)
     assert twice.submit(4).result(5) == 8
+
+
+@pytest.mark.parametrize(("end", "left"), [(Question._end, 0), (lambda question: question._then(question), 1)])
+def test_a_told_question_is_gone_without_the_collector(end, left, monkeypatch):
+    """A rush tells thousands a second; what it calls, a future say, holds the question. The control never lets go."""
+    monkeypatch.setattr(Question, "_end", end)
+    asked, told = object(), []
+    gc.collect()
+    gc.disable()
+    try:
+        question = Question(asked, told.append)
+        question.tell(1)
+        assert told == [question]
+        del question, told
+        assert sum(type(each) is Question and each.asked is asked for each in gc.get_objects()) == left
+    finally:
+        gc.enable()
 
 
 def test_what_blocks_is_done_in_a_thread_and_its_fault_comes_back():
