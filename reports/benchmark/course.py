@@ -55,14 +55,14 @@ def measure(scale: Scale, step: Step) -> Figures:
 
 def steps(scale: Scale) -> int:
     """Return how often ``step`` will be called."""
-    alone = scale.passes * 6 + (scale.passes * 2 + 2 if scale.is_full else 0)
+    alone = scale.passes * 7 + (scale.passes * 2 + 2 if scale.is_full else 0)
     web = scale.passes * (len(_paths([0], 0)) + 1) * 2
     return 1 + alone + web + 1 + scale.is_full
 
 
 def _database_alone(found: Figures, scale: Scale, folder: Path, people: list[int], step: Step) -> None:
     clients = (1, 8, MANY)
-    stock = {f"s{p}-{n}": CARDS for p in range(scale.passes) for n in clients}
+    stock = {f"s{p}-{n}": CARDS for p in range(scale.passes) for n in (*clients, "one")}
     rows = {figures.SQL: county.a_campaign("sql", stock, _an_hour_ago())}
     if scale.is_full:
         rows[figures.SQL_BIG] = county.a_campaign("sql-5m", {"big": BIG, "old": BIG + PEOPLE * 4}, _an_hour_ago())
@@ -75,6 +75,9 @@ def _database_alone(found: Figures, scale: Scale, folder: Path, people: list[int
             step(f"抽奖语句，{n} 个客户端")
             deck = county.deck_id(rows[figures.SQL], f"s{number}-{n}")
             found.add(figures.SQL, n, processes.draws(deck, people, n, scale.seconds))
+        step(f"抽奖语句，一个进程，{MANY} 个客户端")
+        deck = county.deck_id(rows[figures.SQL], f"s{number}-one")
+        found.add(figures.SQL_ONE, MANY, processes.draws(deck, people, MANY, scale.seconds, processes=1))
         if scale.is_full:
             # Nobody draws twice from a deck: each pass takes its own third of the people.
             some = people[number :: scale.passes]

@@ -1,7 +1,8 @@
 """One process that draws without HTTP: many clients wait at this process's own batcher, each for its answer.
 
 A client is a callback on its answer: when that is committed it records the time and asks for the next person at once.
-So no thread of a client takes the machine's time, and what is measured is the batcher and the transaction.
+So no thread of a client takes the machine's time, and what is measured is the batcher and the transaction; how much of
+it the writer waited for the database is told apart.
 ``python -m reports.benchmark.driver`` reads one JSON line of orders, says it is ready, begins at the next line.
 """
 
@@ -63,6 +64,23 @@ class Clients:
         drawing.draw_async(drawing.Ask(self.deck_id, person, 1, 1, actor_id=person), answered)
 
 
+class Wait:
+    """How long the writer has waited for the database's answers, in seconds."""
+
+    def __init__(self) -> None:
+        from coupons.drawing import together
+
+        self.seconds, self._send = 0.0, together.send
+        together.send = self.send  # type: ignore[assignment]
+
+    def send(self, *told: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return self._send(*told)
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+
 def main() -> None:
     """Draw as ordered and write one line of results."""
     import django
@@ -73,13 +91,14 @@ def main() -> None:
     people = orders["people"]
     for person in people[:WARM_UP]:
         Clients(orders["deck"], [person], 60).run(1)
-    clients = Clients(orders["deck"], people[WARM_UP:], orders["seconds"])
+    clients, wait = Clients(orders["deck"], people[WARM_UP:], orders["seconds"]), Wait()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
     before = time.process_time()
     result = clients.run(orders["clients"])
-    sys.stdout.write(json.dumps({**result, "cpu_seconds": time.process_time() - before}) + "\n")
+    spent = {"cpu_seconds": time.process_time() - before, "database_seconds": wait.seconds}
+    sys.stdout.write(json.dumps({**result, **spent}) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -39,6 +39,7 @@ class Run:
     count: int
     note: str = ""
     load_cpu_s: float = 0.0  # of the load generator, which runs on the same machine
+    database_s: float = 0.0  # waited for the database, where one process alone draws
 
 
 class BenchmarkError(RuntimeError):
@@ -159,7 +160,8 @@ def draws(deck: int, people: Sequence[int], clients: int, seconds: float, proces
     if refused:
         raise BenchmarkError(f"{refused} draws were refused")
     taken = [ms for result in results for ms in result["taken_ms"]]
-    return spread(taken, max(result["seconds"] for result in results))
+    run = spread(taken, max(result["seconds"] for result in results))
+    return run if processes > 1 else replace(run, database_s=results[0]["database_seconds"])
 
 
 # ---- over HTTP
