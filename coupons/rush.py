@@ -107,10 +107,7 @@ async def _draw(
             raise DRAW_BUSY() from None
         if isinstance(result, Answer):
             return as_json(result, category)
-        if result.reason is not ROUND_OVER or attempt == 2:
-            raise result
-        # The route was a second old and its round has just ended: look again, once.
-        _routes.pop(category, None)
+        _look_again(result, attempt, category)
         fact = await site.in_thread(partial(_fact, category))
     raise AssertionError("the second attempt returns or raises")
 
@@ -164,11 +161,15 @@ def draw_as(consumer_id: int, version: int, category: str, turn: int | None, key
         try:
             return as_json(drawing.draw(ask), category)
         except Refusal as refusal:
-            # The route was a second old and its round has just ended: look again, once.
-            if refusal.reason is not ROUND_OVER or attempt == 2:
-                raise
-            _routes.pop(category, None)
+            _look_again(refusal, attempt, category)
     raise AssertionError("the second attempt returns or raises")
+
+
+def _look_again(refusal: Refusal, attempt: int, category: str) -> None:
+    """Forget a route that was a second old while its round ended, once; raises any other refusal."""
+    if refusal.reason is not ROUND_OVER or attempt == 2:
+        raise refusal
+    _routes.pop(category, None)
 
 
 def read(request: HttpRequest) -> Wanted:
