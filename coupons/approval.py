@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from coupons.errors import ALREADY_DECIDED, PAYLOAD_CHANGED, SAME_DEPARTMENT, SAME_PERSON
 from coupons.models import Campaign, ChangeRequest
 from huigou import clock
-from huigou.errors import BAD_INPUT, FORBIDDEN
+from huigou.errors import BAD_INPUT, FORBIDDEN, Refusal
 from huigou.models import Staff
 from huigou.roles import CHANGES
 
@@ -107,6 +107,15 @@ def withdraw(change_id: int, maker: Staff) -> ChangeRequest:
         change.state, change.decided_at = State.VOID, clock.now()
         change.save()
     return change
+
+
+def may_decide(change: ChangeRequest, staff: Staff) -> bool:
+    """Say whether somebody may approve or reject a change."""
+    try:
+        _refuse_checker(change, staff)
+    except Refusal:
+        return False
+    return True
 
 
 def _undecided(change_id: int) -> ChangeRequest:

@@ -38,6 +38,7 @@ class Stations(Listing):
 
     code = "stations"
     title = "村级服务站"
+    nothing = "还没有服务站"
     Filters = StationFilters
     columns = (
         Column("服务站", lambda s: s.name, width=24, link=lambda s: reverse("admin:coupons_station_page", args=[s.pk])),
@@ -98,6 +99,7 @@ class Assists(CampaignListing):
 
     code = "assists"
     title = "代抽记录"
+    nothing = "还没有代抽：服务站办理后列在这里"
     Filters = AssistFilters
     more = frozenset({"proof"})
     staff: Staff | None = None  # whose view it is: a station sees its own

@@ -15,6 +15,9 @@ from django.db import connections
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SQL_NOW = "huigou_now()"
+# No activity lies outside, and at either end of the calendar a day more or another zone is no date at all.
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+NOT_NEAR = f"请填 {FIRST_YEAR} 年至 {LAST_YEAR} 年之间的日期"
 
 
 def now(using: str = "default") -> dt.datetime:
@@ -36,6 +39,11 @@ def shift(*, offset: dt.timedelta | None = None, frozen_at: dt.datetime | None =
             " ON CONFLICT (id) DO UPDATE SET offset_by = excluded.offset_by, frozen_at = excluded.frozen_at",
             values,
         )
+
+
+def is_near(day: dt.date) -> bool:
+    """Say whether a day or moment that somebody typed can be meant."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
 def local(moment: dt.datetime) -> dt.datetime:

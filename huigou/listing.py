@@ -54,6 +54,7 @@ class Column:
     full: Callable[[Any], Any] | None = None
     only: str = ""  # "page" or "workbook"; both when empty
     of_person: bool = False  # tells of a person without a ``full`` value: a mask with four digits, a nickname
+    one_line: bool = False  # a number that must not break, a shop's telephone
 
     def shown(self, value: Any) -> str:
         """Return a value as the page shows it."""
@@ -74,6 +75,10 @@ class Column:
             return f"{value:.2f}"
         return str(value)
 
+    def shown_total(self, value: Any) -> str:
+        """Return the column's sum as the last line shows it: faces add up to thousands."""
+        return money.yuan(value).removesuffix(".00") if self.kind is Kind.FACE else self.shown(value)
+
     @property
     def is_number(self) -> bool:
         return self.kind in (Kind.COUNT, Kind.MONEY, Kind.FACE, Kind.RATIO)
@@ -83,7 +88,7 @@ class Column:
         """Return the cell's class: numbers stand right, numbers, moments and masked people in one line."""
         if self.is_number:
             return "num"
-        return "one" if self.full or self.kind in (Kind.MOMENT, Kind.DAY) else ""
+        return "one" if self.one_line or self.full or self.kind in (Kind.MOMENT, Kind.DAY) else ""
 
 
 # ---- filters
@@ -93,8 +98,15 @@ class DayField(forms.DateField):
     """A day in the county's time."""
 
     def __init__(self, label: str, **more: Any) -> None:
-        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        bounds = {"min": f"{clock.FIRST_YEAR}-01-01", "max": f"{clock.LAST_YEAR}-12-31"}
+        widget = forms.DateInput(attrs={"type": "date", **bounds}, format="%Y-%m-%d")
         super().__init__(label=label, required=False, widget=widget, input_formats=["%Y-%m-%d", "%Y/%m/%d"], **more)
+
+    def clean(self, value: Any) -> dt.date | None:
+        day = super().clean(value)
+        if day and not clock.is_near(day):
+            raise forms.ValidationError(clock.NOT_NEAR)
+        return day
 
 
 class PickField(forms.ChoiceField):
@@ -122,9 +134,11 @@ class HourField(forms.CharField):
         text = super().clean(value)
         if text:
             try:
-                hour_start(text)
+                hour = hour_start(text)
             except ValueError as wrong:
                 raise forms.ValidationError("时段不正确") from wrong
+            if not clock.is_near(hour):
+                raise forms.ValidationError("时段不正确")
         return text
 
 
@@ -234,7 +248,8 @@ class Listing(ABC):
 
     code: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    empty: ClassVar[str] = "没有符合条件的记录"
+    empty: ClassVar[str] = "没有符合条件的记录，可放宽条件，或按“清空”看全部"
+    nothing: ClassVar[str] = "暂无记录"  # said where nothing was asked for: what comes here, and from where
     Filters: ClassVar[type[forms.Form]] = forms.Form
     columns: ClassVar[tuple[Column, ...]] = ()
     more: ClassVar[frozenset[str]] = frozenset()  # filters that the old system had not: folded away until used

@@ -44,6 +44,7 @@ class Attempts(OfOneFirm):
 
     code = "attempts"
     title = "核销尝试"
+    nothing = "还没有核销：每次扫码、输码和录入都列在这里"
     Filters = AttemptFilters
     columns = (
         Column("时间", lambda a: a.at, Kind.MOMENT, width=20),

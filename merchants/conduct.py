@@ -81,7 +81,7 @@ def record_letter(
     if not kind or (file.size or 0) > MAX_LETTER_BYTES:
         raise errors.LETTER_KIND()
     now = clock.now()
-    if signed_on > now.date():
+    if signed_on > now.date() or not clock.is_near(signed_on):
         raise BAD_INPUT(what="签订日期")
     file.seek(0)
     digest = hashlib.sha256()
@@ -118,7 +118,7 @@ def inspect(
 ) -> Inspection:
     """Keep a visit to a firm with its photos; raises BAD_INPUT for a day that has not come or too many photos."""
     pictures = list(photos)
-    if visited_on > clock.now().date():
+    if visited_on > clock.now().date() or not clock.is_near(visited_on):
         raise BAD_INPUT(what="检查日期")
     if len(pictures) > MAX_PHOTOS or any((p.size or 0) > MAX_PHOTO_BYTES for p in pictures):
         raise BAD_INPUT(what="照片（最多 9 张，每张不超过 12 MB）")

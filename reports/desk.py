@@ -18,7 +18,7 @@ class Freezes(Listing):
 
     code = "freezes"
     title = "账目核对"
-    empty = "没有冻结过：每次核对都平衡"
+    nothing = "没有冻结过：每次核对都平衡"
     columns = (
         Column("编号", lambda f: f.pk, width=8, link=lambda f: reverse("admin:coupons_freeze_page", args=[f.pk])),
         Column("活动", lambda f: str(f.campaign)),
@@ -41,7 +41,7 @@ class Settlements(Listing):
 
     code = "settlements"
     title = "商家结算"
-    empty = "尚未汇总"
+    nothing = "尚未汇总：活动结束后，由工信局按“汇总本期结算”"
     columns = (
         Column("活动", lambda s: str(s.campaign), link=lambda s: reverse("admin:reports_settlement_page", args=[s.pk])),
         Column("状态", lambda s: s.get_state_display(), tone=lambda s: TONES[s.state]),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from coupons.desk import Batches
 from coupons.models import Batch, Category
@@ -14,11 +16,16 @@ from huigou import clock
 from huigou.admin.desk import DeskAdmin, Section
 from huigou.money import parse_yuan, short_yuan
 
+NOTHING_TO_ADD_TO = (
+    "现有活动都已上线，方案已冻结，不能再添加优惠券。已上线的活动请用“品类调整”；"
+    "新一期活动请先在“活动与方案”导入方案，上线前可以添加。"
+)
+
 
 class BatchForm(forms.ModelForm):
     """A batch before the campaign goes live; afterwards only its name can change."""
 
-    face = forms.CharField(label="面额（元）", max_length=12)
+    face = forms.CharField(label="面额（元）", max_length=12, widget=UnfoldAdminTextInputWidget())
 
     class Meta:
         model = Batch
@@ -32,6 +39,8 @@ class BatchForm(forms.ModelForm):
             # What is live is frozen: a batch is added to a campaign that is still being prepared.
             self.fields["category"].queryset = Category.objects.filter(campaign__launched_at=None)  # type: ignore[attr-defined]
             self.fields["category"].label_from_instance = lambda c: f"{c.campaign} {c.name}"  # type: ignore[attr-defined]
+            for shortcut in ("can_add_related", "can_change_related", "can_view_related"):  # categories have no form
+                setattr(self.fields["category"].widget, shortcut, False)
 
     def clean_face(self) -> int:
         try:
@@ -54,6 +63,12 @@ class BatchAdmin(DeskAdmin):
     form = BatchForm
     fields = ("category", "face", "name", "planned")
     note = "总数量 = 领取数量 − 到期收回 + 未发。到期收回的券回到奖池，由以后的轮次再次投放。"
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the form, and say beforehand where nothing can be added."""
+        if request.method == "GET" and not Category.objects.filter(campaign__launched_at=None).exists():
+            messages.warning(request, NOTHING_TO_ADD_TO)
+        return super().add_view(request, form_url, extra_context)
 
     def _is_live(self, obj: Batch | None) -> bool:
         return obj is not None and obj.category.campaign.launched_at is not None

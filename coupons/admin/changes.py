@@ -13,6 +13,7 @@ from coupons.desk import Changes
 from coupons.models import ChangeRequest
 from huigou.admin.deed import Deed, PlainForm
 from huigou.admin.desk import DeskAdmin, ReadOnlyMixin, Section
+from huigou.models import Staff
 from huigou.roles import CHANGES
 
 
@@ -26,6 +27,14 @@ class RejectForm(forms.Form):
 
 def _open(change: ChangeRequest) -> bool:
     return change.state == ChangeRequest.State.PROPOSED
+
+
+def _checks(staff: Staff, change: ChangeRequest) -> bool:
+    return approval.may_decide(change, staff)
+
+
+def _made(staff: Staff, change: ChangeRequest) -> bool:
+    return change.maker_id == staff.pk
 
 
 def _facts(change: ChangeRequest) -> dict[str, Any]:
@@ -57,7 +66,17 @@ class ChangeRequestAdmin(ReadOnlyMixin, DeskAdmin):
     listing = Changes
     note = "每一事项由一个部门提出、另一部门审批，内容逐字固定；批准即执行。"
     deeds = (
-        Deed("approve", "批准", "coupons.decide_change", _approve, NoteForm, offered=_open, facts=_facts, say=_say),
+        Deed(
+            "approve",
+            "批准",
+            "coupons.decide_change",
+            _approve,
+            NoteForm,
+            offered=_open,
+            offered_to=_checks,
+            facts=_facts,
+            say=_say,
+        ),
         Deed(
             "reject",
             "驳回",
@@ -65,6 +84,7 @@ class ChangeRequestAdmin(ReadOnlyMixin, DeskAdmin):
             _reject,
             RejectForm,
             offered=_open,
+            offered_to=_checks,
             facts=_facts,
             say=_say,
             tone="danger",
@@ -76,6 +96,7 @@ class ChangeRequestAdmin(ReadOnlyMixin, DeskAdmin):
             _withdraw,
             PlainForm,
             offered=_open,
+            offered_to=_made,
             facts=_facts,
             say=_say,
         ),

@@ -29,6 +29,9 @@ class NoticeForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("shown_from"), cleaned.get("shown_until")
+        for name, moment in (("shown_from", since), ("shown_until", until)):
+            if moment and not clock.is_near(moment):  # every consumer's page reads it
+                raise ValidationError({name: clock.NOT_NEAR})
         if since and until and until <= since:
             raise ValidationError({"shown_until": "结束展示须晚于开始展示"})
         return cleaned

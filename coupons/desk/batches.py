@@ -38,6 +38,7 @@ class Batches(CampaignListing):
 
     code = "batches"
     title = "优惠券管理"
+    nothing = "还没有优惠券：先在“活动与方案”导入方案"
     Filters = BatchFilters
     columns = (
         Column("券名", lambda b: b.name, width=14),

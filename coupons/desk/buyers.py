@@ -46,6 +46,7 @@ class Consumers(CampaignListing):
 
     code = "consumers"
     title = "买家管理"
+    nothing = "还没有人绑定：买家在手机上绑定后列在这里"
     Filters = ConsumerFilters
     columns = (
         Column("姓名", lambda c: c.person.masked_name, full=lambda c: c.person.name or "", width=10),
@@ -117,6 +118,7 @@ class Exclusions(Listing):
 
     code = "exclusions"
     title = "排除名单"
+    nothing = "名单还是空的：按“添加”加入，商家员工绑定后自动加入"
     Filters = ExclusionFilters
     columns = (
         Column("编号", lambda e: e.pk),
@@ -183,6 +185,7 @@ class Notices(CampaignListing):
 
     code = "notices"
     title = "公告"
+    nothing = "还没有公告"
     Filters = NoticeFilters
     columns = (
         Column("标题", lambda n: n.title, width=30),
@@ -215,6 +218,7 @@ class Reveals(Listing):
 
     code = "reveals"
     title = "个人信息查看记录"
+    nothing = "还没有人查看过完整姓名或手机号"
     Filters = RevealFilters
     columns = (
         Column("时间", lambda r: r.at, Kind.MOMENT, width=20),

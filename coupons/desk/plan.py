@@ -45,6 +45,7 @@ class Changes(CampaignListing):
 
     code = "changes"
     title = "审批事项"
+    nothing = "还没有提出过审批事项"
     Filters = ChangeFilters
     columns = (
         Column("编号", lambda c: c.pk, width=8),
@@ -98,6 +99,7 @@ class Campaigns(Listing):
 
     code = "campaigns"
     title = "活动与方案"
+    nothing = "还没有活动：由工信局按“导入方案”"
     Filters = NoFilters
     columns = (
         Column("活动", str, link=lambda c: reverse("admin:coupons_campaign_page", args=[c.pk]), width=24),
@@ -162,6 +164,7 @@ class Rounds(CampaignListing):
 
     code = "rounds"
     title = "轮次"
+    nothing = "还没有轮次：先在“活动与方案”导入方案"
     Filters = NoFilters
     columns = (
         Column("轮次", str, link=lambda r: reverse("admin:coupons_round_page", args=[r.pk])),
@@ -204,7 +207,7 @@ class Categories(CampaignListing):
     Filters = NoFilters
     columns = (
         Column("品类", lambda c: c.name),
-        Column("代码", lambda c: c.code),
+        Column("代码", lambda c: c.code, only="workbook"),
         Column("别名", lambda c: "、".join(c.aliases), width=24),
         Column("消费种类", lambda c: c.kind_label),
         Column("填法", lambda c: c.get_kind_type_display()),

@@ -34,6 +34,10 @@ def _always(_: Any) -> bool:
     return True
 
 
+def _anybody(_: Any, __: Any) -> bool:
+    return True
+
+
 def _nothing(_: Any) -> dict[str, Any]:
     return {}
 
@@ -42,8 +46,9 @@ def _nothing(_: Any) -> dict[str, Any]:
 class Deed:
     """One deed: ``run`` calls the verb and returns what to say; ``right`` is checked here and again by the verb.
 
-    ``offered`` says whether a row shows the button, ``facts`` what the trail keeps of the row before and after, ``say``
-    what the dialog explains. ``atomic`` is off for verbs that must not run inside a transaction (a draw).
+    ``offered`` says whether a row shows the button, ``offered_to`` whether to this member of staff, ``facts`` what the
+    trail keeps of the row before and after, ``say`` what the dialog explains. ``atomic`` is off for verbs that must not
+    run inside a transaction (a draw).
     """
 
     code: str
@@ -52,6 +57,7 @@ class Deed:
     run: Run
     form: type[forms.Form] = PlainForm
     offered: Callable[[Any], bool] = _always
+    offered_to: Callable[[Any, Any], bool] = _anybody
     facts: Callable[[Any], dict[str, Any]] = _nothing
     say: Callable[[Any], str] | None = None
     prepare: Callable[[forms.Form, HttpRequest, Any], None] | None = None
@@ -61,6 +67,10 @@ class Deed:
     for_list: bool = False  # about the whole list, no row
     atomic: bool = True
     button: str = ""
+
+    def is_for(self, staff: Any, row: Any) -> bool:
+        """Say whether somebody sees the button on a row; the verb refuses once more."""
+        return bool(staff.has_perm(self.right)) and self.offered(row) and self.offered_to(staff, row)
 
     @property
     def label(self) -> str:

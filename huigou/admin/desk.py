@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 
 from huigou import clock, deeds
 from huigou.admin.deed import Deed
+from huigou.admin.facts import facts_of
 from huigou.errors import Refusal
 from huigou.listing import Column, HiddenPersonField, Listing, pages_around
 from huigou.rules import refusal_of
@@ -170,9 +171,7 @@ class DeskAdmin(ModelAdmin):
         return mine or self.has_change_permission(request)
 
     def _row(self, request: HttpRequest, row: Any, columns: Sequence[Column]) -> dict[str, Any]:
-        offered = [
-            d for d in self.deeds if d.on_row and not d.for_list and request.user.has_perm(d.right) and d.offered(row)
-        ]
+        offered = [d for d in self.deeds if d.on_row and not d.for_list and d.is_for(request.user, row)]
         return {
             "pk": row.pk,
             "cells": [self._cell(column, row) for column in columns],
@@ -190,7 +189,7 @@ class DeskAdmin(ModelAdmin):
     def _totals(columns: Sequence[Column], sums: dict[str, int]) -> list[Cell]:
         if not any(column.total for column in columns):
             return []
-        return [Cell(c.heading, c.shown(sums[c.total]) if c.total in sums else "", css=c.css) for c in columns]
+        return [Cell(c.heading, c.shown_total(sums[c.total]) if c.total in sums else "", css=c.css) for c in columns]
 
     # ---- a row's own page
 
@@ -218,7 +217,7 @@ class DeskAdmin(ModelAdmin):
         offered = [
             (d, self.address("rowdeed", row.pk, d.code))
             for d in self.deeds
-            if not d.for_list and request.user.has_perm(d.right) and d.offered(row)
+            if not d.for_list and d.is_for(request.user, row)
         ]
         context = {
             **self.admin_site.each_context(request),
@@ -354,11 +353,11 @@ class DeskAdmin(ModelAdmin):
     # ---- the trail of forms
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        deeds.announce(request, "添加", str(self.opts.verbose_name), obj.pk, after=self.facts_of(obj))
+        deeds.announce(request, "添加", str(self.opts.verbose_name), obj.pk, after=facts_of(obj))
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
         before = getattr(obj, "_before", {})
-        after = self.facts_of(obj)
+        after = facts_of(obj)
         changed = [name for name in after if before.get(name) != after[name]]
         deeds.announce(
             request,
@@ -371,21 +370,10 @@ class DeskAdmin(ModelAdmin):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
         for obj in queryset:
-            deeds.announce(request, "删除", str(self.opts.verbose_name), obj.pk, before=self.facts_of(obj))
+            deeds.announce(request, "删除", str(self.opts.verbose_name), obj.pk, before=facts_of(obj))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
-            obj._before = self.facts_of(obj)
+            obj._before = facts_of(obj)
         return obj
-
-    def facts_of(self, obj: Any) -> dict[str, Any]:
-        """Return what the trail keeps of a row: its own columns, no personal value, no binary."""
-        kept = {}
-        for column in obj._meta.concrete_fields:
-            if column.get_internal_type() in ("BinaryField", "FileField") or column.name in ("password", "person_key"):
-                continue
-            value = getattr(obj, column.attname)
-            plain = value is None or isinstance(value, (bool, int, str, list, dict))
-            kept[str(column.verbose_name)] = value if plain else str(value)
-        return kept

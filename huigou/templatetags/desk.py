@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from django import template
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from huigou import clock
 from huigou.listing import HiddenPersonField, Listing
 
+FIGURE = re.compile(r"-?\d{1,3}(,\d{3})*\.\d\d|\d{1,6}(\.\d+%?)?")  # an amount, a face, a share; no telephone
 register = template.Library()
 
 
@@ -48,6 +50,25 @@ def shown_fact(value: Any) -> Any:
     if value is False:
         return "否"
     return "—" if value is None or value == "" else value
+
+
+@register.filter
+def figure_columns(rows: Any) -> set[int]:
+    """Return the places of a table's columns that hold counts, amounts or shares alone, which stand right."""
+    columns = [[cell for cell in column if cell not in (None, "", "—")] for column in zip(*rows, strict=False)]
+    return {place for place, cells in enumerate(columns) if cells and all(map(_is_figure, cells))}
+
+
+def _is_figure(value: Any) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or bool(FIGURE.fullmatch(str(value)))
+
+
+@register.filter
+def figure(value: Any, heading: str) -> Any:
+    """Return a cell of a row's page as it is shown: a count with its thousands, a number that names a row without."""
+    if isinstance(value, int) and not isinstance(value, bool) and not heading.endswith("号"):
+        return f"{value:,}"
+    return shown_fact(value)
 
 
 @register.filter

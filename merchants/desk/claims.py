@@ -89,6 +89,7 @@ class Coupons(CampaignListing):
 
     code = "coupons"
     title = "优惠券领取"
+    nothing = "还没有人抽中消费券"
     Filters = CouponFilters
     more = frozenset({"face", "round", "channel"})
     deeds_heading = "退回"

@@ -32,6 +32,7 @@ class Complaints(OfOneFirm, CampaignListing):
 
     code = "complaints"
     title = "投诉处理"
+    nothing = "还没有投诉：买家从自己的消费券页面提交后列在这里"
     Filters = ComplaintFilters
     columns = (
         Column("编号", lambda c: c.pk, width=8),
@@ -66,6 +67,7 @@ class Inspections(OfOneFirm, CampaignListing):
 
     code = "inspections"
     title = "检查记录"
+    nothing = "还没有检查：由市监局在商家的页面按“登记检查”"
     Filters = InspectionFilters
     columns = (
         Column("检查日期", lambda i: i.visited_on, Kind.DAY, width=12),

@@ -38,6 +38,7 @@ class Merchants(CampaignListing):
 
     code = "merchants"
     title = "商家管理"
+    nothing = "还没有商家：由工信局导入附件2，或按“添加”"
     Filters = MerchantFilters
     columns = (
         Column("序号", lambda m: m.seq or m.pk, width=6),
@@ -47,7 +48,7 @@ class Merchants(CampaignListing):
         Column("品类", lambda m: "、".join(c.name for c in m.categories.all()), width=16),
         Column("统计状态", lambda m: m.get_stat_status_display(), width=14),
         Column("企业地址", lambda m: m.address, width=26),
-        Column("联系电话", lambda m: m.phone, width=14),
+        Column("联系电话", lambda m: m.phone, width=14, one_line=True),
         Column("店面", lambda m: m.outlet_count, Kind.COUNT, width=6),
         Column("员工", lambda m: m.clerk_count, Kind.COUNT, width=6),
         Column(
@@ -103,7 +104,7 @@ class Outlets(CampaignListing):
         Column("店面", lambda o: o.name, width=24, link=lambda o: reverse("admin:merchants_outlet_page", args=[o.pk])),
         Column("企业名称", lambda o: o.merchant.name, width=24),
         Column("地址", lambda o: o.address, width=30),
-        Column("电话", lambda o: o.phone, width=14),
+        Column("电话", lambda o: o.phone, width=14, one_line=True),
         Column("营业时间", lambda o: o.hours, width=16),
         Column("状态", lambda o: "营业" if o.is_active else "停业", tone=lambda o: "good" if o.is_active else "off"),
     )
@@ -135,6 +136,7 @@ class Clerks(OfOneFirm, CampaignListing):
 
     code = "clerks"
     title = "员工"
+    nothing = "还没有员工：员工用验证码绑定后列在这里"
     Filters = ClerkFilters
     columns = (
         Column("店面", lambda c: c.outlet.name, width=20),

@@ -102,6 +102,7 @@ class Uses(CampaignListing):
 
     code = "uses"
     title = "优惠券使用"
+    nothing = "还没有使用：商家扫码并录入后列在这里"
     Filters = UseFilters
     more = frozenset({"face", "round", "stat", "merchant"})
     deeds_heading = "操作"

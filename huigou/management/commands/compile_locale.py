@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 
 
 def entries(text: str) -> dict[str, str]:
-    """Return {msgid, plural after a NUL: msgstr} of a .po file in gettext's plain form."""
+    """Return {context before an EOT, msgid, plural after a NUL: msgstr} of a .po file in gettext's plain form."""
     found: dict[str, str] = {}
     parts: dict[str, str] = {}
     field = ""
@@ -22,7 +22,8 @@ def entries(text: str) -> dict[str, str]:
             continue
         if not line:
             if "msgid" in parts:
-                key = parts["msgid"] + ("\0" + parts["msgid_plural"] if "msgid_plural" in parts else "")
+                context = parts["msgctxt"] + "\4" if "msgctxt" in parts else ""
+                key = context + parts["msgid"] + ("\0" + parts["msgid_plural"] if "msgid_plural" in parts else "")
                 found[key] = parts.get("msgstr") or parts.get("msgstr[0]", "")
             parts = {}
         elif line.startswith('"'):

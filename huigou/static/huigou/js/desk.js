@@ -12,18 +12,18 @@
     return box;
   };
 
-  /* A day not yet chosen asks for itself in Chinese: the browser's own words for it are in the browser's language. */
+  /* A day or file not yet chosen asks for itself in Chinese: the browser's own words for it are in the browser's language. */
   const mark = (input) => input.toggleAttribute("data-empty", !input.value && !input.validity.badInput);
-  const markDays = (root) => root.querySelectorAll("input[type=date]").forEach(mark);
+  const markAll = (root) => root.querySelectorAll("input[type=date], input[type=file]").forEach(mark);
   for (const kind of ["input", "change", "focusout"]) {
     document.addEventListener(kind, (event) => {
-      if (event.target.type === "date") mark(event.target);
+      if (["date", "file"].includes(event.target.type)) mark(event.target);
     });
   }
 
   const show = (box, html) => {
     box.innerHTML = html;
-    markDays(box);
+    markAll(box);
     if (!box.open) box.showModal();
     const first = box.querySelector("textarea, input:not([type=hidden]), select, button");
     if (first) first.focus();
@@ -68,6 +68,16 @@
     }
   });
 
+  /* What the server could not say itself; the answer's whole page would not fit into a dialog. */
+  const refuse = (form, words) => {
+    form.querySelector(".desk-refused")?.remove();
+    const said = document.createElement("div");
+    said.className = "desk-refused";
+    said.setAttribute("role", "alert");
+    said.textContent = words;
+    form.prepend(said);
+  };
+
   /* A form in a dialog is sent by script, so that a refusal shows in the dialog; a success follows the redirect. */
   document.addEventListener("submit", async (event) => {
     const form = event.target.closest("dialog.desk-dialog form");
@@ -81,7 +91,16 @@
         method: "POST",
         body: new FormData(form),
         headers: { "X-Requested-With": "dialog" },
+        redirect: "manual",
       });
+      if (answer.type === "opaqueredirect") {
+        location.assign(form.action); // logged out meanwhile: the way in leads back to this deed
+        return;
+      }
+      if (!answer.ok && answer.status !== 422) {
+        refuse(form, `没有办成（${answer.status}），请刷新本页后再试`);
+        return;
+      }
       const type = answer.headers.get("Content-Type") || "";
       if (type.startsWith("application/json")) {
         const { to } = await answer.json();
@@ -91,6 +110,8 @@
         return;
       }
       if (type.startsWith("text/html")) show(dialog(), await answer.text());
+    } catch {
+      refuse(form, "网络不通，不能确定是否办成：请刷新本页，核对后再试");
     } finally {
       button.disabled = false;
     }
@@ -116,7 +137,7 @@
     setTimeout(tick, 600);
   };
   document.addEventListener("DOMContentLoaded", () => {
-    markDays(document);
+    markAll(document);
     document.querySelectorAll("[data-follow]").forEach(follow);
   });
 })();
