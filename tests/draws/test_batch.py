@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import time
@@ -440,3 +441,25 @@ def test_the_answer_is_the_rush_paths_and_the_apis_alike(county, wang, client):
     by_address = client.post(f"{rush.PATH}?category=dining&turn=1", headers={"X-Requested-With": "huigou"})
     assert by_address.json() == answer.json()
     assert body["face_fen"] == cards_of(factories.deck_of(county))[body["ticket"]]
+
+
+@pytest.mark.parametrize("way", ["ahead of Django", "the API's"])
+def test_a_route_that_is_older_than_its_rounds_end_is_looked_up_again(county, wang, at, client, monkeypatch, way):
+    """The last second's route leads to the deck that has just closed; the draw goes to the one that is open now."""
+
+    def turned() -> dict:
+        if way == "ahead of Django":
+            return posted(wang, {"category": "dining", "turn": 1})[1]
+        return client.post(f"{rush.PATH}?category=dining&turn=1", headers={"X-Requested-With": "huigou"}).json()
+
+    client.cookies[consumers.COOKIE] = consumers.cookie_of(wang)
+    _, second = county.rounds
+    at(second.opens_at - dt.timedelta(milliseconds=1))
+    route = (time.monotonic(), factories.deck_of(county).pk)
+    at(second.opens_at)
+    monkeypatch.setattr(rush, "ROUTE_LIFE_S", 60.0)
+    rush._routes["dining"] = route
+    assert turned()["deck"] == Deck.objects.get(round=second).pk
+    with mock.patch.object(rush, "_look_again", side_effect=NOT_BOUND()):  # the control: no second look
+        rush._routes["dining"] = route
+        assert turned()["code"] == "not_bound"
