@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 
-from coupons import funding, pausing
+from coupons import funding, ledger, pausing
 from coupons.admin import place, shares
 from coupons.desk import Campaigns, Categories, Rounds, joint_words, round_words
 from coupons.lifecycle import propose
@@ -50,12 +50,19 @@ class ReleaseForm(forms.Form):
 
 
 def _offer_counts(form: forms.Form, request: HttpRequest, row: Round) -> None:
-    proposed = propose(row)
+    pool_fen = ledger.pool_fen(row.campaign_id)
+    proposed = propose(row, pool_fen)
     batches = Batch.objects.filter(pk__in=proposed).select_related("category")
     reason = form.fields.pop("reason")
     for batch in batches:
+        left = pool_fen.get(batch.pk, 0) // batch.face_fen
+        # More comes back until the round is dealt, yet never more than the plan gave: a digit too many stops a round.
         form.fields[f"batch_{batch.pk}"] = forms.IntegerField(
-            label=f"{batch.category.name} {batch.face_text} 元（张）", min_value=0, initial=proposed[batch.pk]
+            label=f"{batch.category.name} {batch.face_text} 元（张）",
+            min_value=0,
+            max_value=max(left, batch.planned),
+            initial=proposed[batch.pk],
+            help_text=f"奖池现有 {left:,} 张；备奖时奖池不足，本轮不能开抽",
         )
     form.fields["reason"] = reason
 

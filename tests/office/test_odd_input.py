@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from coupons import funding
-from coupons.models import Notice
+from coupons.models import ChangeRequest, Notice
 from huigou.models import Department
 from huigou.templatetags.desk import figure, figure_columns
 from merchants.models import CommitmentLetter, Inspection, Merchant
@@ -142,3 +142,30 @@ def test_the_calendars_head_is_chinese(desk_of, bureau):
     spoken = dict(re.findall(r'"one letter (\w+)\\u0004\w": "([^"]+)"', catalogue))
     days = {"Sunday": "日", "Monday": "一", "Tuesday": "二", "Wednesday": "三", "Thursday": "四", "Friday": "五"}
     assert {day: spoken[day].encode().decode("unicode-escape") for day in days} == days
+
+
+def test_a_release_with_a_digit_too_many_is_not_even_asked_for(county, desk_of, bureau):
+    second, desk = county.rounds[1], desk_of(bureau)
+    address = reverse("admin:coupons_round_rowdeed", args=[second.pk, "release"])
+    assert "奖池现有" in desk.get(address).content.decode()
+    fit = {f"batch_{batch.pk}": str(batch.planned) for batch in county.batches.values()}
+    name, most = next(iter(fit.items()))
+    for wrong, said in (
+        (str(int(most) + 1), f"不能大于 {most}。"),
+        ("99999999999999999999", f"不能大于 {most}。"),
+        ("-1", "不能小于 0。"),
+    ):
+        answer = desk.post(address, {**fit, name: wrong, "reason": "调整"})
+        assert (answer.status_code, ChangeRequest.objects.filter(verb="release").exists()) == (422, False)
+        assert said in answer.content.decode()
+    assert desk.post(address, {**fit, "reason": "长" * 301}).status_code == 422
+    assert "最多 300 个字（现有 301 个）" in desk.post(address, {**fit, "reason": "长" * 301}).content.decode()
+    assert desk.post(address, {**fit, "reason": "调整"}).status_code == 302
+    assert ChangeRequest.objects.get(verb="release").maker == bureau
+
+
+def test_a_station_of_the_same_name_is_refused_in_plain_words(county, desk_of, bureau):
+    desk, add = desk_of(bureau), reverse("admin:coupons_station_add")
+    form = {"name": "让字村服务站", "address": "让字村", "is_active": "on"}
+    assert desk.post(add, form).status_code == 302
+    assert "“服务站”与已有的村级服务站重复，请改用别的。" in desk.post(add, form).content.decode()
