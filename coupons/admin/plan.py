@@ -62,7 +62,7 @@ def _offer_counts(form: forms.Form, request: HttpRequest, row: Round) -> None:
             min_value=0,
             max_value=max(left, batch.planned),
             initial=proposed[batch.pk],
-            help_text=f"奖池现有 {left:,} 张；备奖时奖池不足，本轮不能开抽",
+            help_text=f"奖池现有 {left:,} 张",
         )
     form.fields["reason"] = reason
 
@@ -110,7 +110,7 @@ class RoundAdmin(ReadOnlyMixin, DeskAdmin):
             offered=lambda row: row.dealt_at is None,
             prepare=_offer_counts,
             on_row=False,
-            say=lambda row: f"{row}的投放默认为奖池所余均分到剩余轮次。修改须经审批。",
+            say=lambda row: f"{row}的投放默认为奖池所余均分到剩余轮次。修改须经审批；备奖时奖池不足，本轮不能开抽。",
         ),
         *shares.DEEDS,
     )
