@@ -22,6 +22,7 @@ PEOPLE = 20_000
 MANY = 64
 LAPSING = 40_000
 BIG, BIG_LAPSING = 5_000_000, 1_000_000
+OF_OLD = 500_000  # people who drew before, with some ten draws each as after two campaigns of seven rounds
 WARM_UP_S = 1.0
 
 
@@ -46,10 +47,11 @@ def measure(scale: Scale, step: Step) -> Figures:
         folder = Path(name)
         step("准备数据")
         call_command("collectstatic", verbosity=0, interactive=False)
-        people = county.some_consumers(PEOPLE)
-        _database_alone(found, scale, folder, people, step)
+        everybody = county.some_consumers(PEOPLE + (OF_OLD if scale.is_full else 0))
+        people, of_old = everybody[:PEOPLE], everybody[PEOPLE:]
+        _database_alone(found, scale, folder, people, of_old, step)
         _over_http(found, scale, folder, people, step)
-    _book(found, scale, people, step)
+    _book(found, scale, of_old or people, step)
     return found
 
 
@@ -60,14 +62,17 @@ def steps(scale: Scale) -> int:
     return 1 + alone + web + 1 + scale.is_full
 
 
-def _database_alone(found: Figures, scale: Scale, folder: Path, people: list[int], step: Step) -> None:
+def _database_alone(
+    found: Figures, scale: Scale, folder: Path, people: list[int], of_old: list[int], step: Step
+) -> None:
     clients = (1, 8, MANY)
     stock = {f"s{p}-{n}": CARDS for p in range(scale.passes) for n in (*clients, "one")}
     rows = {figures.SQL: county.a_campaign("sql", stock, _an_hour_ago())}
     if scale.is_full:
         rows[figures.SQL_BIG] = county.a_campaign("sql-5m", {"big": BIG, "old": BIG + PEOPLE * 4}, _an_hour_ago())
         step("500 万次历史抽奖写入数据库（数分钟）")
-        county.draw_history(county.deck_id(rows[figures.SQL_BIG], "old"), BIG, people)
+        county.draw_history(county.deck_id(rows[figures.SQL_BIG], "old"), BIG, of_old)
+        county.settle()
     for number in range(scale.passes):
         for n in clients:
             step(f"pgbench 一条 INSERT，{n} 个客户端")
