@@ -53,6 +53,9 @@ class MomentField(forms.Field):
         is_midnight = (hour, minute, second) == (24, 0, 0)
         try:
             at = dt.datetime(year, month, day, 0 if is_midnight else hour, minute, second, tzinfo=clock.SHANGHAI)
-            return at + dt.timedelta(days=1) if is_midnight else at
+            at += dt.timedelta(days=is_midnight)
         except (ValueError, OverflowError):
             raise forms.ValidationError(self.error_messages["missing"], "missing") from None
+        if not clock.is_near(at):
+            raise forms.ValidationError(clock.NOT_NEAR, "not_near")
+        return at

@@ -48,6 +48,8 @@ def test_what_is_typed_is_the_countys_time(typed, meant):
         ("2022-06-31 09:00", "没有这个日期或时间"),
         ("2022-06-26 24:01", "没有这个日期或时间"),
         ("9999-12-31 24:00", "没有这个日期或时间"),
+        ("0001-01-01 09:00", "请填 2000 年至 2099 年之间的日期"),
+        ("2126-06-26 09:00", "请填 2000 年至 2099 年之间的日期"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_chinese(typed, said):
