@@ -27,7 +27,7 @@ from tests import factories
 from tests.ahead import asked
 from tests.conftest import as_owner
 from tests.draws.helpers import cards_of, forging, refused, whole
-from tests.redemption.ground import at_once
+from tests.redemption.ground import at_once, sessions_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,13 +65,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
 
 def waiting(count: int = 1) -> Callable[[], bool]:
     """Say whether so many sessions wait for a lock."""
-
-    def look() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone()[0] >= count
-
-    return look
+    return lambda: sessions_waiting() >= count
 
 
 # ---- one asks, the same answer comes

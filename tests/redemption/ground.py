@@ -51,6 +51,16 @@ def outcome(deed: Callable[[], Any]) -> str:
     return "ok"
 
 
+def sessions_waiting() -> int:
+    """Return how many sessions wait for a lock in this database; other workers have theirs on the same server."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity a USING (pid)"
+            " WHERE NOT granted AND a.datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
+
+
 def at_once(deeds: Sequence[Callable[[], Any]]) -> list[str]:
     """Do all deeds at the same instant, each on a thread and a connection of its own; return their outcomes."""
     gate = threading.Barrier(len(deeds))

@@ -20,7 +20,7 @@ from merchants import errors, redemption
 from merchants.models import Redemption
 from merchants.redemption import Entry
 from tests import factories
-from tests.redemption.ground import at_once, held, outcome, shown
+from tests.redemption.ground import at_once, held, outcome, sessions_waiting, shown
 
 LAST_MOMENT, MIDNIGHT = "2022-06-29 23:59:59.999", "2022-06-30 00:00:00.000"
 ENTRY_ENDS = "2022-07-01 00:00:00.000"
@@ -98,12 +98,6 @@ def somebody_holds(holder: Consumer, until: threading.Event):
         thread.join()
 
 
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
-
-
 def scan_waits_across_midnight(scan, coupon, at) -> str:
     """Start a scan at the last moment, let it wait for a lock until midnight, and return what became of it."""
     at(LAST_MOMENT)
@@ -113,7 +107,7 @@ def scan_waits_across_midnight(scan, coupon, at) -> str:
         thread = threading.Thread(target=lambda: said.extend(at_once([scan])))
         thread.start()
         until = time.monotonic() + 10
-        while not somebody_waits():
+        while not sessions_waiting():
             assert time.monotonic() < until, "the scan never waited"
             time.sleep(0.01)
         at(MIDNIGHT)

@@ -62,10 +62,11 @@ function under(fen) {
   show();
   reset("");
   $("[data-short-of]").textContent = yuan(page.threshold_fen - fen);
+  amount.select(); // kept until the field has the focus again; selected only then, it would swallow a quick first figure
   underScreen.showModal();
   if (navigator.vibrate) navigator.vibrate([80, 60, 80]);
 }
-underScreen.addEventListener("close", () => { amount.focus(); amount.select(); });
+underScreen.addEventListener("close", () => amount.focus());
 network.addEventListener("cancel", (event) => event.preventDefault());
 
 restore();
