@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db.models import Sum
 
 from coupons import approval, ledger
-from coupons.errors import ALREADY_LAUNCHED, BALANCE_SHORT, NOT_FUNDED, OVER_BUDGET, ROUND_DEALT
+from coupons.errors import ALREADY_LAUNCHED, BALANCE_SHORT, NOT_FUNDED, OVER_BUDGET, RELEASE_OVER_POOL, ROUND_DEALT
 from coupons.ledger import CARRIED, TREASURY, Actor, Move, Party
 from coupons.models import Allotment, Batch, Campaign, ChangeRequest, Round, Transfer
 from coupons.models.books import Account, ActorKind
@@ -120,13 +120,34 @@ def launch(change: ChangeRequest) -> None:
     campaign.save(update_fields=["launched_at"])
 
 
+def left_of(batch: Batch, pool_fen: Mapping[int, int]) -> int:
+    """Return how many coupons of a batch the pool holds; ``pool_fen`` is the ledger's {batch id: fen}."""
+    return pool_fen.get(batch.pk, 0) // batch.face_fen
+
+
+def most_to_release(batch: Batch, pool_fen: Mapping[int, int]) -> int:
+    """Return how many coupons of a batch a round may be asked to release.
+
+    More comes back until the round is dealt, yet never more than the plan gave: a digit too many would stop a round.
+    """
+    return max(left_of(batch, pool_fen), batch.planned)
+
+
 def propose_release(round_: Round, counts: Mapping[int, int], *, maker: Staff, reason: str) -> ChangeRequest:
-    """Ask for another release of a round than the proposed one: {batch id: count}."""
+    """Ask for another release of a round than the proposed one: {batch id: count}.
+
+    Raises ROUND_DEALT, BAD_INPUT, RELEASE_OVER_POOL.
+    """
     if round_.dealt_at is not None:
         raise ROUND_DEALT(number=round_.number)
-    known = set(Batch.objects.filter(category__campaign=round_.campaign_id).values_list("pk", flat=True))
+    known = Batch.objects.filter(category__campaign=round_.campaign_id).in_bulk()
     if not counts or any(batch not in known or count < 0 for batch, count in counts.items()):
         raise BAD_INPUT(what="投放数量")
+    pool_fen = ledger.pool_fen(round_.campaign_id)
+    for batch_id, count in counts.items():
+        batch = known[batch_id]
+        if count > most_to_release(batch, pool_fen):
+            raise RELEASE_OVER_POOL(batch=batch.name, count=count, left=left_of(batch, pool_fen))
     return approval.propose(
         "release",
         round_.campaign,

@@ -55,14 +55,12 @@ def _offer_counts(form: forms.Form, request: HttpRequest, row: Round) -> None:
     batches = Batch.objects.filter(pk__in=proposed).select_related("category")
     reason = form.fields.pop("reason")
     for batch in batches:
-        left = pool_fen.get(batch.pk, 0) // batch.face_fen
-        # More comes back until the round is dealt, yet never more than the plan gave: a digit too many stops a round.
         form.fields[f"batch_{batch.pk}"] = forms.IntegerField(
             label=f"{batch.category.name} {batch.face_text} 元（张）",
             min_value=0,
-            max_value=max(left, batch.planned),
+            max_value=funding.most_to_release(batch, pool_fen),
             initial=proposed[batch.pk],
-            help_text=f"奖池现有 {left:,} 张",
+            help_text=f"奖池现有 {funding.left_of(batch, pool_fen):,} 张",
         )
     form.fields["reason"] = reason
 

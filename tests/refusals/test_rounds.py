@@ -110,7 +110,12 @@ def test_a_round_moves_only_later_and_between_its_neighbours(county, bureau, at)
 def test_a_release_of_more_than_the_pool_holds_is_not_dealt(county, bureau, at):
     first, second = county.rounds
     batch = county.batches["dining", 100]
-    factories.agreed(funding.propose_release(second, {batch.pk: 21}, maker=bureau, reason="多放"))
+    with refused(RELEASE_OVER_POOL):
+        funding.propose_release(second, {batch.pk: 21}, maker=bureau, reason="多放")
+    # Asked for past the verb, and agreed: dealing does not believe it either.
+    payload = {"round": second.pk, "counts": {str(batch.pk): 21}}
+    asked = approval.propose("release", county.campaign, payload, summary="多放", reason="多放", maker=bureau)
+    factories.agreed(asked)
     with refused(PREVIOUS_NOT_BOOKED):
         lifecycle.deal(second.pk)
     at(first.closes_at)
